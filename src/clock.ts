@@ -1,0 +1,29 @@
+/**
+ * The one source of time. Everything above takes a `Clock`, so that tests can drive a whole pool by hand.
+ */
+
+/** A timer that was set; opaque to everyone but the clock that made it. */
+export type TimerHandle = object
+
+export interface Clock {
+  /** Milliseconds on a monotonic clock, with fractions. */
+  now(): number
+  /** Runs `callback` once, `delay` milliseconds from now. Does not keep the process alive. */
+  setTimer(callback: () => void, delay: number): TimerHandle
+  clearTimer(timer: TimerHandle): void
+  /**
+   * Runs `callback` after two full turns of the event loop. One turn is not enough: from a poll-phase callback the next
+   * check phase still belongs to the same turn, and a FIN that already waits in the kernel has not been read by then.
+   */
+  afterTwoTurns(callback: () => void): void
+}
+
+/** Longest delay Node's timers take (2^31 - 1 ms); a longer one would fire at once. */
+const LONGEST_DELAY = 2 ** 31 - 1
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer: (callback, delay) => setTimeout(callback, Math.min(Math.ceil(delay), LONGEST_DELAY)).unref(),
+  clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  afterTwoTurns: (callback) => void setImmediate(() => setImmediate(callback)),
+}

@@ -1,0 +1,46 @@
+/**
+ * undici's Client as the HTTP engine of one connection: it writes the request and parses the response on the socket that
+ * it is given. When to open, keep, reuse and close is not its business: it connects once, never gives up an idle socket
+ * by itself, and never has more than one request.
+ */
+import type { Socket } from 'node:net'
+import { type buildConnector, Client } from 'undici'
+import type { Connection } from '../pool/connection.js'
+import type { SocketLink } from '../wire/socket-link.js'
+
+export interface EngineOptions {
+  readonly headersTimeout: number
+  readonly bodyTimeout: number
+}
+
+/** Longest delay of Node's timers: for undici's own idle timer, which is to have no say. */
+const NEVER = 2 ** 31 - 1
+
+/** What a request is failed with, inside, when its connection is gone before it was written. Callers never see it. */
+const gone = Object.assign(new Error('the connection is gone'), { code: 'KEEPWISE_GONE' })
+
+/** The connection's client, made when it carries its first request. */
+export function engineOf(connection: Connection, options: EngineOptions): Client {
+  connection.engine ??= createEngine(connection, options)
+  return connection.engine as Client
+}
+
+function createEngine({ link, origin }: Connection, { headersTimeout, bodyTimeout }: EngineOptions): Client {
+  let socket: Socket | undefined = (link as SocketLink).socket
+  return new Client(origin.target.origin, {
+    // Called back in a microtask: undici's client does not go on by itself after a connect that ends at once.
+    connect: (_options: buildConnector.Options, callback: buildConnector.Callback) =>
+      queueMicrotask(() => {
+        const mine = socket
+        socket = undefined
+        if (mine === undefined || mine.destroyed) callback(gone, null)
+        else callback(null, mine)
+      }),
+    pipelining: 1,
+    keepAliveTimeout: NEVER,
+    keepAliveMaxTimeout: NEVER,
+    keepAliveTimeoutThreshold: -NEVER,
+    headersTimeout,
+    bodyTimeout,
+  })
+}

@@ -1,0 +1,206 @@
+/**
+ * One request and its response: stands in line for a connection, rides on it through undici's client, and brings the
+ * caller's handler what comes back. It is the waiter that the pool knows, and the handler that the client knows.
+ *
+ * The caller's handler sees one request whatever happens below: `onConnect` once, then either a response or one error.
+ *
+ *     dispatch > [waiting] > granted > [queued in the client] > sent > response | error
+ */
+import type { Duplex } from 'node:stream'
+import { type Dispatcher, errors } from 'undici'
+import { ConnectionError, KeepwiseError } from '../errors.js'
+import type { Connection } from '../pool/connection.js'
+import type { OriginPool } from '../pool/origin-pool.js'
+import type { PoolCore } from '../pool/pool-core.js'
+import { Waiter } from '../pool/waiter.js'
+import { type EngineOptions, engineOf } from './engine.js'
+import { connectionHeaders } from './headers.js'
+import type { Abort, LegacyHandler } from './legacy-handler.js'
+
+/** Takes a request that its caller has dropped out of the client's queue, without harm to the connection. */
+const dropped = new errors.RequestAbortedError('dropped before it was sent')
+
+export class Exchange extends Waiter {
+  private readonly engineOptions: EngineOptions
+  private connection: Connection | undefined = undefined
+  private abortSent: Abort | undefined = undefined
+  /** The caller's handler has had its last word. */
+  private settled = false
+  /** The client has begun to write it on the present connection. */
+  private sent = false
+  /** All of it is written. */
+  private sentWhole = false
+
+  constructor(
+    private readonly core: PoolCore,
+    private readonly origin: OriginPool,
+    private readonly options: Dispatcher.DispatchOptions,
+    private readonly handler: LegacyHandler,
+  ) {
+    super()
+    this.engineOptions = core.options
+  }
+
+  /** Begins. The handler learns how to abort before there is a connection, so that one can leave the line as well. */
+  start(): void {
+    this.core.taken()
+    try {
+      this.handler.onConnect((reason) => this.abort(reason))
+    } catch (error) {
+      this.fail(error as Error)
+      return
+    }
+    if (!this.settled) this.origin.acquire(this)
+  }
+
+  // --- to the pool ---------------------------------------------------------------------------------------------------
+
+  granted(connection: Connection): void {
+    this.connection = connection
+    engineOf(connection, this.engineOptions).dispatch(
+      this.optionsOn(connection),
+      this as unknown as Dispatcher.DispatchHandler,
+    )
+  }
+
+  refused(error: Error): void {
+    this.fail(error)
+  }
+
+  // --- to undici's client --------------------------------------------------------------------------------------------
+
+  onConnect(abort: Abort): void {
+    if (this.settled) throw dropped
+    this.sent = true
+    this.abortSent = abort
+  }
+
+  onBodySent(chunk: never): void {
+    this.handler.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    this.sentWhole = true
+    this.handler.onRequestSent?.()
+  }
+
+  onResponseStarted(): void {
+    this.handler.onResponseStarted?.()
+  }
+
+  onHeaders(statusCode: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean {
+    // An interim response says nothing of the connection.
+    if (statusCode >= 200) this.noteHeaders(rawHeaders)
+    return (this.handler.onHeaders as NonNullable<LegacyHandler['onHeaders']>)(
+      statusCode,
+      rawHeaders,
+      resume,
+      statusText,
+    )
+  }
+
+  onData(chunk: Buffer): boolean {
+    return (this.handler as Required<LegacyHandler>).onData(chunk)
+  }
+
+  /** The connection goes back first: a request that the caller sends from within its handler can have it. */
+  onComplete(trailers: Buffer[]): void {
+    const connection = this.connection as Connection
+    this.connection = undefined
+    // Answered before it was sent: the rest of it would be taken for the next request.
+    if (!this.sentWhole) connection.retire('aborted')
+    this.settle()
+    this.origin.release(connection)
+    ;(this.handler as Required<LegacyHandler>).onComplete(trailers)
+  }
+
+  onUpgrade(statusCode: number, rawHeaders: Buffer[], socket: Duplex): void {
+    const connection = this.connection as Connection
+    this.connection = undefined
+    this.origin.detach(connection)
+    this.settle()
+    ;(this.handler as Required<LegacyHandler>).onUpgrade(statusCode, rawHeaders, socket)
+  }
+
+  onError(error: Error): void {
+    const { connection } = this
+    this.connection = undefined
+    if (connection === undefined) {
+      // The response was complete, and the handler threw over it.
+      this.handler.onError(error)
+    } else if (this.sent) {
+      const told = this.settled ? error : explained(error, connection, this.core)
+      this.origin.discard(connection, error)
+      this.fail(told)
+    } else if (!connection.link.destroyed) {
+      // Its own fault (an invalid header), or nobody's (it was dropped): the connection is as good as before.
+      this.origin.giveBack(connection)
+      this.fail(error)
+    } else if (connection.reused) {
+      // Gone before anything was written: not one byte can have been processed. Any method goes elsewhere.
+      if (!this.settled) this.origin.acquire(this)
+    } else this.fail(explained(closedEarly(), connection, this.core))
+  }
+
+  // --- inside --------------------------------------------------------------------------------------------------------
+
+  private abort(reason?: Error): void {
+    if (this.settled) return
+    if (this.sent) {
+      this.connection?.retire('aborted')
+      this.abortSent?.(reason)
+      return
+    }
+    // Not sent: it leaves the line, or the client's queue when its turn comes (see onConnect).
+    if (this.connection === undefined) this.origin.cancel(this)
+    this.fail(reason ?? new errors.RequestAbortedError())
+  }
+
+  private fail(error: Error): void {
+    if (this.settled) return
+    this.settle()
+    this.handler.onError(error)
+  }
+
+  private settle(): void {
+    this.settled = true
+    this.core.settled()
+  }
+
+  private noteHeaders(rawHeaders: Buffer[]): void {
+    const connection = this.connection as Connection
+    const { keepAlive, close } = connectionHeaders(rawHeaders)
+    if (close) connection.retire('server-close')
+    if (keepAlive !== undefined) this.origin.heard(connection, keepAlive)
+  }
+
+  /** The caller's options, and what this connection makes of them; a copy only where something differs. */
+  private optionsOn(connection: Connection): Dispatcher.DispatchOptions {
+    const { options } = this
+    const { servername } = this.origin.target
+    const last = connection.retiring !== undefined
+    if (options.reset === true) connection.retire('server-close')
+    else if (options.upgrade || options.method === 'CONNECT') connection.retire('upgrade')
+    // undici closes after HEAD, for servers that send a body with it; here such bytes are noticed (`poisoned`).
+    const keepsHead = options.method === 'HEAD' && options.reset == null
+    if (servername === null && !last && !keepsHead) return options
+    return {
+      ...options,
+      // undici would close a connection on which the server name seems to change.
+      ...(servername === null ? {} : { servername }),
+      ...(last ? { reset: true } : keepsHead ? { reset: false } : {}),
+    }
+  }
+}
+
+/** Adds to an error what is known of the connection it happened on. */
+function explained(error: Error, connection: Connection, core: PoolCore): Error {
+  if (error instanceof Error && error.cause === undefined && !(error instanceof KeepwiseError))
+    error.cause = new ConnectionError(connection.snapshot(core.clock.now()), error.message)
+  return error
+}
+
+/** A new connection that did not live to see its request. */
+function closedEarly(): Error {
+  return new errors.SocketError('other side closed before the request was sent')
+}

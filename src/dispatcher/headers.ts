@@ -1,0 +1,60 @@
+/**
+ * The two response headers that concern a connection, found in undici's raw form, and the one request header that
+ * decides whom TLS speaks to.
+ */
+
+/** Name and value in turn, as they came. */
+export type RawHeaders = readonly (Uint8Array | string)[]
+
+/** What a response said of its connection. */
+export interface ConnectionHeaders {
+  /** Values of `Keep-Alive`, joined; undefined for none. */
+  keepAlive: string | undefined
+  /** `Connection: close`. */
+  close: boolean
+}
+
+const found: ConnectionHeaders = { keepAlive: undefined, close: false }
+
+/** Both names have ten characters, so that all others are passed over by their length. The result is valid until the next call. */
+export function connectionHeaders(raw: RawHeaders): ConnectionHeaders {
+  found.keepAlive = undefined
+  found.close = false
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index] as Uint8Array | string
+    if (name.length !== 10) continue
+    const lower = text(name).toLowerCase()
+    if (lower === 'keep-alive') {
+      const value = text(raw[index + 1])
+      found.keepAlive = found.keepAlive === undefined ? value : `${found.keepAlive}, ${value}`
+    } else if (lower === 'connection') found.close ||= /(?:^|[,\s])close(?:$|[,\s])/i.test(text(raw[index + 1]))
+  }
+  return found
+}
+
+/** A value in undici's raw headers may be several lines. */
+function text(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (Array.isArray(value)) return value.map(text).join(', ')
+  return value instanceof Uint8Array ? (value as Buffer).toString('latin1') : ''
+}
+
+/**
+ * The Host header of a request in any of the forms that undici takes: flat array, object, or pairs.
+ */
+export function hostHeader(headers: unknown): string | undefined {
+  if (typeof headers !== 'object' || headers === null) return undefined
+  if (Array.isArray(headers) && !Array.isArray(headers[0])) {
+    for (let index = 0; index < headers.length; index += 2)
+      if (isHost(headers[index])) return asString(headers[index + 1])
+    return undefined
+  }
+  const pairs = Symbol.iterator in headers ? (headers as Iterable<[unknown, unknown]>) : Object.entries(headers)
+  for (const [name, value] of pairs) if (isHost(name)) return asString(value)
+  return undefined
+}
+
+const isHost = (name: unknown): boolean =>
+  typeof name === 'string' && name.length === 4 && name.toLowerCase() === 'host'
+
+const asString = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

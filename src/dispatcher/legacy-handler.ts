@@ -1,0 +1,33 @@
+/**
+ * The handler shape that undici 7 speaks inside: what its own API hands to `dispatch`, and the built-in fetch of Node 20
+ * to 24. Public but barely typed there.
+ */
+import type { Duplex } from 'node:stream'
+import { errors } from 'undici'
+
+export type Abort = (reason?: Error) => void
+
+export interface LegacyHandler {
+  onConnect(abort: Abort): void
+  onError(error: Error): void
+  onUpgrade?(statusCode: number, rawHeaders: Buffer[], socket: Duplex): void
+  onResponseStarted?(): void
+  onHeaders?(statusCode: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean
+  onData?(chunk: Buffer): boolean
+  onComplete?(trailers: Buffer[]): void
+  onBodySent?(chunk: never): void
+  onRequestSent?(): void
+}
+
+/** Throws for a handler without the methods its request will call, before a connection is spent on it. */
+export function assertLegacyHandler(
+  handler: Partial<LegacyHandler>,
+  upgrades: boolean,
+): asserts handler is LegacyHandler {
+  const needed = upgrades ? forUpgrade : forResponse
+  for (const method of needed)
+    if (typeof handler[method] !== 'function') throw new errors.InvalidArgumentError(`invalid ${method} method`)
+}
+
+const forUpgrade = ['onConnect', 'onError', 'onUpgrade'] as const
+const forResponse = ['onConnect', 'onError', 'onHeaders', 'onData', 'onComplete'] as const

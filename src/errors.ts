@@ -1,0 +1,132 @@
+/**
+ * Errors, one class for each phase in which something can fail. Every one has a `code` to match on, a message that says
+ * what happened, the state in numbers and what to do, and the underlying error as its `cause`.
+ */
+import type { ConnectionSnapshot } from './snapshot.js'
+
+/** The codes, in one closed union. */
+export type KeepwiseErrorCode =
+  | 'ERR_KEEPWISE_OPTION'
+  | 'ERR_KEEPWISE_ACQUIRE_TIMEOUT'
+  | 'ERR_KEEPWISE_QUEUE_FULL'
+  | 'ERR_KEEPWISE_CONNECT'
+  | 'ERR_KEEPWISE_CONNECTION'
+  | 'ERR_KEEPWISE_CLOSED'
+
+export class KeepwiseError extends Error {
+  override readonly name: string = 'KeepwiseError'
+
+  constructor(
+    readonly code: KeepwiseErrorCode,
+    message: string,
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
+  }
+}
+
+/** An option that does not exist, or a value it cannot take. Thrown at construction, before anything is opened. */
+export class OptionError extends KeepwiseError {
+  override readonly name = 'OptionError'
+
+  constructor(
+    /** The option's name, with dots for nested ones: `connect.timeout`. */
+    readonly option: string,
+    message: string,
+  ) {
+    super('ERR_KEEPWISE_OPTION', message)
+  }
+}
+
+/** How an origin stood when a request to it failed for want of a connection. */
+export interface OriginState {
+  readonly origin: string
+  readonly active: number
+  readonly idle: number
+  readonly dialing: number
+  readonly waiting: number
+  readonly maxConnections: number
+}
+
+const describe = ({ active, idle, dialing, waiting, maxConnections }: OriginState): string =>
+  `${active} active, ${idle} idle, ${dialing} dialing of at most ${maxConnections} connections; ${waiting} waiting`
+
+/** No connection became free within `acquireTimeout`. Its cause is the last connect error of the origin, if any. */
+export class AcquireTimeoutError extends KeepwiseError {
+  override readonly name = 'AcquireTimeoutError'
+
+  constructor(
+    readonly state: OriginState,
+    readonly waited: number,
+    cause?: unknown,
+  ) {
+    super(
+      'ERR_KEEPWISE_ACQUIRE_TIMEOUT',
+      `No connection to ${state.origin} within ${Math.round(waited)} ms (${describe(state)}). ` +
+        'Raise maxConnections or acquireTimeout, send fewer requests at once, or make sure response bodies are read.',
+      cause,
+    )
+  }
+}
+
+/** `maxWaiting` requests already wait for this origin. */
+export class QueueFullError extends KeepwiseError {
+  override readonly name = 'QueueFullError'
+
+  constructor(
+    readonly state: OriginState,
+    maxWaiting: number,
+  ) {
+    super(
+      'ERR_KEEPWISE_QUEUE_FULL',
+      `Too many requests wait for ${state.origin}: maxWaiting is ${maxWaiting} (${describe(state)}). ` +
+        'Send fewer requests at once, or raise maxConnections or maxWaiting.',
+    )
+  }
+}
+
+/** A connection could not be opened. It is the cause of the error that the caller sees (ECONNREFUSED, …). */
+export class ConnectError extends KeepwiseError {
+  override readonly name = 'ConnectError'
+
+  constructor(
+    readonly state: OriginState,
+    readonly elapsed: number,
+    reason: string,
+  ) {
+    super(
+      'ERR_KEEPWISE_CONNECT',
+      `Could not connect to ${state.origin}: ${reason} after ${Math.round(elapsed)} ms (${describe(state)}).`,
+    )
+  }
+}
+
+/** A connection failed under a request. It is the cause of the error that the caller sees (UND_ERR_SOCKET, …). */
+export class ConnectionError extends KeepwiseError {
+  override readonly name = 'ConnectionError'
+
+  constructor(
+    readonly connection: ConnectionSnapshot,
+    reason: string,
+  ) {
+    const { id, origin, requests, age, remoteAddress, remotePort } = connection
+    super(
+      'ERR_KEEPWISE_CONNECTION',
+      `Connection ${id} to ${origin} (${remoteAddress ?? 'local socket'}:${remotePort ?? '-'}) failed under its ` +
+        `request number ${requests}, ${Math.round(age)} ms after it was opened: ${reason}.`,
+    )
+  }
+}
+
+/** The pool was closed or destroyed before or under this request. */
+export class ClosedError extends KeepwiseError {
+  override readonly name = 'ClosedError'
+
+  constructor(state: 'closed' | 'destroyed', cause?: unknown) {
+    super(
+      'ERR_KEEPWISE_CLOSED',
+      `The pool is ${state}: it takes no more requests. Create another one, or close this one later.`,
+      cause,
+    )
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The events of a pool, typed. Nothing is built for an event that nobody listens to, and a listener that throws harms
+ * neither the pool nor the other listeners.
+ */
+import { EventEmitter } from 'eventemitter3'
+import type { CloseReason } from './reasons.js'
+import type { ConnectionSnapshot } from './snapshot.js'
+
+export interface PoolEvents {
+  /** A connection was opened and tuned. */
+  open: (event: { readonly connection: ConnectionSnapshot }) => void
+  /** A connection has nothing to do and is kept. */
+  idle: (event: { readonly connection: ConnectionSnapshot }) => void
+  /** A connection left the pool; `error` is what broke it, if anything did. */
+  close: (event: {
+    readonly connection: ConnectionSnapshot
+    readonly reason: CloseReason
+    readonly error?: Error
+  }) => void
+  /** A request had to stand in line; `waiting` counts it. */
+  wait: (event: { readonly origin: string; readonly waiting: number }) => void
+}
+
+export type PoolEvent = keyof PoolEvents
+
+export class Events {
+  readonly #emitter = new EventEmitter<PoolEvents>()
+
+  /** Whether an event is worth building. */
+  heard(event: PoolEvent): boolean {
+    return this.#emitter.listenerCount(event) > 0
+  }
+
+  emit<Name extends PoolEvent>(event: Name, payload: Parameters<PoolEvents[Name]>[0]): void {
+    // One by one: the emitter itself stops at the first listener that throws.
+    for (const listener of this.#emitter.listeners(event)) {
+      try {
+        ;(listener as (payload: unknown) => void)(payload)
+      } catch (error) {
+        process.emitWarning(`A listener of keepwise's "${event}" event threw: ${(error as Error)?.stack ?? error}`, {
+          type: 'KeepwiseWarning',
+          code: 'KEEPWISE_LISTENER',
+        })
+      }
+    }
+  }
+
+  on<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): void {
+    this.#emitter.on(event, listener as never)
+  }
+
+  off<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): void {
+    this.#emitter.off(event, listener as never)
+  }
+
+  /** For one event only. The emitter's own `once` would have to be unwrapped by the loop above. */
+  once<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): void {
+    const first = (payload: never): void => {
+      this.#emitter.off(event, first as never)
+      ;(listener as (payload: never) => void)(payload)
+    }
+    this.#emitter.on(event, first as never)
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * keepwise: keepalive-aware connection pooling.
+ */
+import './builtin-fetch-first.js'
+import { systemClock } from './clock.js'
+import { loadNative } from './liveness/native.js'
+import { type PoolOptions, resolveOptions } from './options/pool-options.js'
+import { Pool } from './pool.js'
+
+/**
+ * Makes a pool of persistent HTTP/1.1 connections. Nothing is opened until the first request.
+ *
+ * @throws OptionError for an unknown option or a value it cannot take
+ */
+export function createPool(options?: PoolOptions): Pool {
+  return new Pool(resolveOptions(options), { clock: systemClock, native: loadNative() })
+}
+
+export {
+  AcquireTimeoutError,
+  ClosedError,
+  ConnectError,
+  ConnectionError,
+  KeepwiseError,
+  type KeepwiseErrorCode,
+  OptionError,
+  type OriginState,
+  QueueFullError,
+} from './errors.js'
+export type { PoolEvent, PoolEvents } from './events.js'
+export type { Capabilities } from './liveness/capabilities.js'
+export type { LivenessOption, LivenessPreset, LivenessTriple } from './liveness/presets.js'
+export { presets as livenessPresets } from './liveness/presets.js'
+export type { AppliedLiveness } from './liveness/settings.js'
+export type { SystemLiveness } from './liveness/system.js'
+export type { ConnectOptions } from './options/connect.js'
+export type { PoolOptions } from './options/pool-options.js'
+export type { Pool } from './pool.js'
+export { type CloseReason, closeReasons } from './reasons.js'
+export type { ConnectionSnapshot } from './snapshot.js'
+export type { Explained, Explanation } from './telemetry/explain.js'
+export type { Counts, Gauges, PoolStats } from './telemetry/stats.js'

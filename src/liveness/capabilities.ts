@@ -1,0 +1,25 @@
+/**
+ * What this machine lets a pool do; `pool.capabilities`.
+ */
+import { loadNative, type NativeResult } from './native.js'
+import { nodeSetsTriple } from './settings.js'
+
+export interface Capabilities {
+  /** The kernel is asked about a connection (TCP_INFO) before it is reused. */
+  readonly tcpInfo: boolean
+  /** How Ti, Td and Nm get on a socket: all three by Node or natively, or Ti alone. */
+  readonly tcpKeepAlive: 'node' | 'native' | 'idle-only'
+  /** Version of koffi in use. */
+  readonly koffi: string | undefined
+  /** Why there is no native access, if there is none. */
+  readonly why: string | undefined
+}
+
+export function capabilitiesOf({ native, why }: NativeResult = loadNative()): Capabilities {
+  return Object.freeze({
+    tcpInfo: native !== undefined,
+    tcpKeepAlive: nodeSetsTriple ? 'node' : native !== undefined ? 'native' : 'idle-only',
+    koffi: native?.version,
+    why,
+  })
+}

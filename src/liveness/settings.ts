@@ -1,0 +1,106 @@
+/**
+ * Puts Ti, Td and Nm on a socket, reads them back, and says what is really there.
+ *
+ * Node sets all three since 24.19 and 26.4 (nodejs/node#63825). Before, `setKeepAlive` takes Ti only and silently sets
+ * Td to 1 s and Nm to 10; the native setter then puts the other two right. Without either, Ti is all there is.
+ */
+import { Socket } from 'node:net'
+import type { Native } from './native.js'
+import type { LivenessPlan, LivenessSetting } from './presets.js'
+import { systemLiveness } from './system.js'
+
+/** TCP keepalive as it stands on one socket; times in milliseconds. */
+export interface AppliedLiveness {
+  readonly enabled: boolean
+  readonly idle: number | undefined
+  readonly interval: number | undefined
+  readonly probes: number | undefined
+  /**
+   * How these values are known: `kernel` read back from the socket, `node` set by Node and not readable here,
+   * `idle-only` only Ti could be set, `off` switched off, `unsupported` not a TCP socket.
+   */
+  readonly source: 'kernel' | 'node' | 'idle-only' | 'off' | 'unsupported'
+}
+
+const SOL_SOCKET = 1
+const SO_KEEPALIVE = 9
+const IPPROTO_TCP = 6
+const TCP_KEEPIDLE = 4
+const TCP_KEEPINTVL = 5
+const TCP_KEEPCNT = 6
+
+/** Whether this Node's `setKeepAlive` takes interval and count. */
+export const nodeSetsTriple: boolean = Socket.prototype.setKeepAlive.length >= 4
+
+type SetTriple = (enable: boolean, idle: number, interval: number, probes: number) => void
+
+const unsupported: AppliedLiveness = Object.freeze({
+  enabled: false,
+  idle: undefined,
+  interval: undefined,
+  probes: undefined,
+  source: 'unsupported',
+})
+
+const off: AppliedLiveness = Object.freeze({ ...unsupported, source: 'off' })
+
+/**
+ * Applies a plan to a connected socket.
+ *
+ * @param fd its descriptor; -1 where there is none (Windows, TLS over a JavaScript stream)
+ */
+export function applyLiveness(
+  socket: Socket,
+  fd: number,
+  plan: LivenessPlan,
+  native: Native | undefined,
+): AppliedLiveness {
+  const kernel = fd >= 0 ? native : undefined
+  if (socket.remoteFamily === undefined) return unsupported
+  switch (plan.kind) {
+    case 'off':
+      socket.setKeepAlive(false)
+      return off
+    case 'system':
+      return applySystem(socket, fd, kernel)
+    case 'set':
+      return applyTriple(socket, fd, plan, kernel)
+  }
+}
+
+/** Switches keepalive on and leaves the values alone. */
+function applySystem(socket: Socket, fd: number, native: Native | undefined): AppliedLiveness {
+  if (native?.setInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1) === 0) return readBack(fd, native) ?? off
+  // Node cannot switch it on without setting Ti, so it is given the system's own values.
+  const system = systemLiveness()
+  return applyTriple(socket, fd, { kind: 'set', ...system }, undefined)
+}
+
+function applyTriple(socket: Socket, fd: number, plan: LivenessSetting, native: Native | undefined): AppliedLiveness {
+  const { idle, interval, probes } = plan
+  if (nodeSetsTriple) (socket.setKeepAlive as SetTriple)(true, idle, interval, probes)
+  else socket.setKeepAlive(true, idle)
+  if (native === undefined) {
+    if (nodeSetsTriple) return { enabled: true, idle, interval, probes, source: 'node' }
+    return { enabled: true, idle, interval: undefined, probes: undefined, source: 'idle-only' }
+  }
+  if (!nodeSetsTriple) {
+    native.setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval / 1000)
+    native.setInt(fd, IPPROTO_TCP, TCP_KEEPCNT, probes)
+  }
+  return readBack(fd, native) ?? unsupported
+}
+
+/** What the kernel has on the socket; undefined if it is not a TCP socket any more. */
+function readBack(fd: number, native: Native): AppliedLiveness | undefined {
+  const enabled = native.getInt(fd, SOL_SOCKET, SO_KEEPALIVE)
+  const idle = native.getInt(fd, IPPROTO_TCP, TCP_KEEPIDLE)
+  if (enabled < 0 || idle < 0) return undefined
+  return {
+    enabled: enabled === 1,
+    idle: idle * 1000,
+    interval: native.getInt(fd, IPPROTO_TCP, TCP_KEEPINTVL) * 1000,
+    probes: native.getInt(fd, IPPROTO_TCP, TCP_KEEPCNT),
+    source: 'kernel',
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * The options of a pool: type, documentation, default and check of each in one place. `docs/options.md` has the same
+ * table, and a test holds the two together.
+ */
+import { OptionError } from '../errors.js'
+import type { LivenessOption } from '../liveness/presets.js'
+import {
+  type Check,
+  count,
+  either,
+  enforce,
+  isObject,
+  milliseconds,
+  millisecondsOrInfinity,
+  oneOf,
+  show,
+  unknownOption,
+} from './checks.js'
+import { type ConnectOptions, type ResolvedConnect, resolveConnect } from './connect.js'
+import { checkLiveness } from './liveness.js'
+
+/** All times are milliseconds. Every field can be left out; an unknown one, or a bad value, throws an `OptionError`. */
+export interface PoolOptions {
+  /**
+   * Connections to one origin, opening ones included. Infinity: no limit.
+   * @default 256
+   */
+  readonly maxConnections?: number
+  /**
+   * Connections of the whole pool. At the cap, the least recently used idle connection of another origin makes room.
+   * @default Infinity
+   */
+  readonly maxTotalConnections?: number
+  /**
+   * Idle connections kept for one origin; the longest idle one goes first. 0: a connection is kept only if somebody
+   * waits for it.
+   * @default Infinity
+   */
+  readonly maxIdleConnections?: number
+  /**
+   * Which idle connection is reused first: `'lifo'`, the one used last (few connections stay busy, the others expire),
+   * or `'fifo'`, the one idle for longest (all stay in use).
+   * @default 'lifo'
+   */
+  readonly scheduling?: 'lifo' | 'fifo'
+  /**
+   * Requests that wait for a connection to one origin. One more fails with `ERR_KEEPWISE_QUEUE_FULL`.
+   * @default 10_000
+   */
+  readonly maxWaiting?: number
+  /**
+   * Longest wait for a connection, from the request to the moment it has one; then it fails with
+   * `ERR_KEEPWISE_ACQUIRE_TIMEOUT`. 0: no limit.
+   * @default 30_000
+   */
+  readonly acquireTimeout?: number
+  /**
+   * How connections are opened: `timeout` (10 000), `concurrency` (32), `socketPath`, and any option of net.connect and
+   * tls.connect.
+   * @default {}
+   */
+  readonly connect?: ConnectOptions
+  /**
+   * Idle time allowed where the server advertised nothing. `'auto'`: 30 000 where the kernel can be asked about a
+   * connection before it is reused, else 4 000. 0: such connections are not kept.
+   * @default 'auto'
+   */
+  readonly keepAliveTimeout?: number | 'auto'
+  /**
+   * Cap on an advertised idle time.
+   * @default 600_000
+   */
+  readonly keepAliveMaxTimeout?: number
+  /**
+   * Taken off an advertised idle time. `'auto'`: round-trip time + 4 x its variance + the event loop's recent lag, at
+   * least 50. A connection whose advertised time is not longer than the margin is not kept.
+   * @default 'auto'
+   */
+  readonly keepAliveMargin?: number | 'auto'
+  /**
+   * Requests on one connection. Infinity: as many as the server allows.
+   * @default Infinity
+   */
+  readonly maxRequests?: number
+  /**
+   * Age of one connection, less up to 10 % at random so that connections opened together do not go together. Applied
+   * when it is idle, never under a request. Infinity: no limit.
+   * @default Infinity
+   */
+  readonly maxLifetime?: number
+  /**
+   * TCP keepalive on every socket: `false`, `'lan'` (10 s, 2 s, 3), `'cloud'` (30 s, 5 s, 3), `'mobile'` (90 s, 12 s, 5),
+   * `'system'` (the operating system's values), or `{ idle: Ti, interval: Td, probes: Nm }`. A silent peer is known to
+   * be dead after Ti + Td x Nm.
+   * @default 'cloud'
+   */
+  readonly liveness?: LivenessOption
+  /**
+   * Longest wait for the response headers after a request was sent, as in undici. 0: no limit.
+   * @default 300_000
+   */
+  readonly headersTimeout?: number
+  /**
+   * Longest wait between two chunks of a response body, as in undici. 0: no limit.
+   * @default 300_000
+   */
+  readonly bodyTimeout?: number
+}
+
+/** Options with defaults filled in. */
+export interface ResolvedOptions extends Required<Omit<PoolOptions, 'connect'>> {
+  readonly connect: ResolvedConnect
+}
+
+interface Spec {
+  readonly default: unknown
+  readonly check: Check
+}
+
+/** Those that are one plain value. `connect` and `liveness` are structures with modules of their own. */
+export const optionSpecs = {
+  maxConnections: { default: 256, check: count({ min: 1 }) },
+  maxTotalConnections: { default: Infinity, check: count({ min: 1 }) },
+  maxIdleConnections: { default: Infinity, check: count({ min: 0 }) },
+  scheduling: { default: 'lifo', check: oneOf('lifo', 'fifo') },
+  maxWaiting: { default: 10_000, check: count({ min: 1 }) },
+  acquireTimeout: { default: 30_000, check: milliseconds({ min: 1, zero: 'no limit' }) },
+  keepAliveTimeout: { default: 'auto', check: either(milliseconds({ zero: 'never kept' }), oneOf('auto')) },
+  keepAliveMaxTimeout: { default: 600_000, check: milliseconds({ min: 1 }) },
+  keepAliveMargin: { default: 'auto', check: either(milliseconds({ min: 0 }), oneOf('auto')) },
+  maxRequests: { default: Infinity, check: count({ min: 1 }) },
+  maxLifetime: { default: Infinity, check: millisecondsOrInfinity({ min: 1 }) },
+  headersTimeout: { default: 300_000, check: milliseconds({ min: 1, zero: 'no limit' }) },
+  bodyTimeout: { default: 300_000, check: milliseconds({ min: 1, zero: 'no limit' }) },
+} as const satisfies Record<Exclude<keyof PoolOptions, 'connect' | 'liveness'>, Spec>
+
+export const LIVENESS_DEFAULT = 'cloud' satisfies LivenessOption
+
+const names: readonly string[] = [...Object.keys(optionSpecs), 'connect', 'liveness']
+
+/** What the same things are called in undici, node:http and agentkeepalive. */
+const elsewhere: Readonly<Record<string, string>> = {
+  connections: 'maxConnections',
+  maxSockets: 'maxConnections',
+  maxTotalSockets: 'maxTotalConnections',
+  maxFreeSockets: 'maxIdleConnections',
+  idleTimeout: 'keepAliveTimeout',
+  freeSocketTimeout: 'keepAliveTimeout',
+  keepAliveTimeoutThreshold: 'keepAliveMargin',
+  maxRequestsPerClient: 'maxRequests',
+  clientTtl: 'maxLifetime',
+  socketActiveTTL: 'maxLifetime',
+  connectTimeout: 'connect.timeout',
+  socketPath: 'connect.socketPath',
+  tls: 'connect',
+  keepAlive: 'keepAliveTimeout',
+  keepAliveMsecs: 'liveness',
+  keepAliveInitialDelay: 'liveness',
+}
+
+/**
+ * Checks options and fills in defaults.
+ *
+ * @throws OptionError naming the option, the value and its type, and for an unknown name the nearest known one
+ */
+export function resolveOptions(options: unknown = {}): ResolvedOptions {
+  if (!isObject(options)) throw new OptionError('options', `Options must be an object; they are ${show(options)}.`)
+  for (const name of Object.keys(options)) if (!names.includes(name)) throw unknownOption(name, names, { elsewhere })
+  const resolved: Record<string, unknown> = {}
+  for (const [name, spec] of Object.entries(optionSpecs)) {
+    const value = options[name] === undefined ? spec.default : options[name]
+    enforce(name, value, spec.check)
+    resolved[name] = value
+  }
+  const liveness = options.liveness === undefined ? LIVENESS_DEFAULT : options.liveness
+  checkLiveness(liveness)
+  return { ...resolved, liveness, connect: resolveConnect(options.connect) } as ResolvedOptions
+}

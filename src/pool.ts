@@ -1,0 +1,125 @@
+/**
+ * The pool as its users have it: its faces, its events, its numbers, its life.
+ */
+import { type Dispatcher, errors, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
+import type { Clock } from './clock.js'
+import { KeepwiseDispatcher } from './dispatcher/dispatcher.js'
+import { ClosedError, OptionError } from './errors.js'
+import type { PoolEvent, PoolEvents } from './events.js'
+import { type Capabilities, capabilitiesOf } from './liveness/capabilities.js'
+import type { NativeResult } from './liveness/native.js'
+import { planOf } from './liveness/presets.js'
+import { TcpInfoReader } from './liveness/tcp-info.js'
+import { show } from './options/checks.js'
+import type { PoolOptions, ResolvedOptions } from './options/pool-options.js'
+import { PoolCore } from './pool/pool-core.js'
+import { type Explanation, explain } from './telemetry/explain.js'
+import { type PoolStats, statsOf } from './telemetry/stats.js'
+import { socketDialer } from './wire/dialer.js'
+import { keyOf, targetOf } from './wire/target.js'
+
+/** Idle time where a server advertised nothing: with a kernel to ask before reuse, and without. */
+const AUTOMATIC_IDLE_TIME = { asked: 30_000, unasked: 4_000 }
+
+/** What a pool stands on; tests put something else there. */
+export interface Ground {
+  readonly clock: Clock
+  readonly native: NativeResult
+}
+
+export class Pool {
+  /** For `fetch(url, { dispatcher })`, and for undici's own `request`, `stream`, `fetch` and the rest. */
+  readonly dispatcher: Dispatcher
+  /** What this machine lets the pool do. */
+  readonly capabilities: Capabilities
+  readonly #core: PoolCore
+
+  /** @internal */
+  constructor(options: ResolvedOptions, { clock, native }: Ground) {
+    const tools = {
+      plan: planOf(options.liveness),
+      native: native.native,
+      tcpInfo: native.native === undefined ? undefined : new TcpInfoReader(native.native),
+    }
+    this.#core = new PoolCore(options, {
+      clock,
+      dial: socketDialer(options.connect, tools),
+      automaticIdleTime: tools.tcpInfo === undefined ? AUTOMATIC_IDLE_TIME.unasked : AUTOMATIC_IDLE_TIME.asked,
+      random: Math.random,
+    })
+    this.capabilities = capabilitiesOf(native)
+    this.dispatcher = new KeepwiseDispatcher(this.#core)
+  }
+
+  on<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): this {
+    this.#core.events.on(event, listener)
+    return this
+  }
+
+  once<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): this {
+    this.#core.events.once(event, listener)
+    return this
+  }
+
+  off<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): this {
+    this.#core.events.off(event, listener)
+    return this
+  }
+
+  /** Numbers as they are now, and counted since the pool was made; for the whole pool and per origin. */
+  stats(): PoolStats {
+    return statsOf(this.#core)
+  }
+
+  /** The timeouts and limits in force for an origin, and where each came from. Throws for what is no http(s) URL. */
+  explain(origin: string | URL): Explanation {
+    const target = targetOf(origin, this.#core.servername)
+    return explain(this.#core, target, keyOf(target))
+  }
+
+  /**
+   * Opens connections ahead of need, until `connections` are open to the origin, or as many as the caps allow.
+   *
+   * @param connections how many; default 1
+   * @returns a promise of the number of connections that are open then; it rejects with the first connect error
+   */
+  async warm(origin: string | URL, connections = 1): Promise<number> {
+    if (!Number.isSafeInteger(connections) || connections < 1)
+      throw new OptionError('connections', `warm() takes a whole number of at least 1; it is ${show(connections)}.`)
+    if (this.#core.closing) throw new ClosedError(this.#core.destroyed ? 'destroyed' : 'closed')
+    const target = targetOf(origin, this.#core.servername)
+    const pool = this.#core.origin(keyOf(target), () => target)
+    await pool.warm(connections)
+    return pool.connections.size
+  }
+
+  /**
+   * Puts the pool in place of the process's defaults: undici's global dispatcher, which the built-in `fetch` uses.
+   *
+   * @returns undoes it, for what nobody else has replaced in the meantime; to call it twice does nothing
+   */
+  install(): () => void {
+    const { dispatcher } = this
+    const before = getGlobalDispatcher()
+    setGlobalDispatcher(dispatcher)
+    return () => {
+      if (getGlobalDispatcher() === dispatcher) setGlobalDispatcher(before)
+    }
+  }
+
+  /** Takes no more requests, finishes those it took, closes what is idle; resolves when all connections are closed. */
+  close(): Promise<void> {
+    return this.#core.close()
+  }
+
+  /** Closes everything now: requests that run or wait fail with `error`, or with `ERR_KEEPWISE_CLOSED`. */
+  destroy(error?: Error): void {
+    this.#core.destroy(error ?? new ClosedError('destroyed', new errors.ClientDestroyedError()))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+export type { PoolOptions }

@@ -1,0 +1,128 @@
+/**
+ * One connection: its link, what the server said on it, and where it stands.
+ *
+ *     dialed > active <> idle > settling > active | idle
+ *                  any of them > closed
+ *
+ * A connection decides nothing and closes nothing: its origin pool does, through `move`.
+ */
+import type { IdleFacts } from '../keepalive/expiry.js'
+import type { KernelView } from '../liveness/tcp-info.js'
+import type { CloseReason } from '../reasons.js'
+import type { ConnectionSnapshot } from '../snapshot.js'
+import type { Link } from '../wire/link.js'
+import { AgendaItem } from './agenda.js'
+import { ListNode } from './list.js'
+import type { OriginPool } from './origin-pool.js'
+
+/**
+ * `active`: lent to a waiter, or just dialed for one. `idle`: in the pool, may be lent. `settling`: idle, and the event
+ * loop gets two turns to see whether it is still good. `closed`: over.
+ */
+export type ConnectionState = 'active' | 'idle' | 'settling' | 'closed'
+
+const transitions: Readonly<Record<ConnectionState, readonly ConnectionState[]>> = {
+  active: ['idle', 'closed'],
+  idle: ['active', 'settling', 'closed'],
+  settling: ['active', 'idle', 'closed'],
+  closed: [],
+}
+
+export class Connection extends AgendaItem implements IdleFacts {
+  /** Written by `move` alone. */
+  state: ConnectionState = 'active'
+  /** Place in its origin's list of idle connections, and in the pool's. */
+  readonly idleNode = new ListNode<Connection>(this)
+  readonly poolNode = new ListNode<Connection>(this)
+  /** What the face that uses it has attached: for the dispatcher, undici's client. */
+  engine: unknown = undefined
+
+  /** When it last became idle. */
+  idleSince: number
+  /** When it was last lent. */
+  grantedAt: number
+  readonly lifetimeEndsAt: number
+  /** Requests it was given. Only grows. */
+  requests = 0
+  /** Whether it has ever been idle, or served: a failure on one that has not is no keep-alive race. */
+  reused = false
+  /** Why it will be closed when it is released. Set once. */
+  retiring: CloseReason | undefined = undefined
+
+  /** Milliseconds the server advertised on it, or on the origin's last connection until its first response. */
+  advertisedTimeout: number | undefined
+  /** Requests the server still allows; Infinity when it named no `max`. Only falls. */
+  remaining = Infinity
+  /** `max` of its last response that had one, and of the response that is being read. */
+  lastMax: number | undefined = undefined
+  max: number | undefined = undefined
+  /** Responses complete. Only grows. */
+  answered = 0
+  /** Round-trip time and variance in milliseconds; 0 while unknown. */
+  rtt = 0
+  rttVariance = 0
+  margin = 0
+
+  constructor(
+    readonly id: number,
+    readonly origin: OriginPool,
+    readonly link: Link,
+    readonly openedAt: number,
+    lifetime: number,
+    advertisedTimeout: number | undefined,
+  ) {
+    super()
+    this.idleSince = openedAt
+    this.grantedAt = openedAt
+    this.lifetimeEndsAt = openedAt + lifetime
+    this.advertisedTimeout = advertisedTimeout
+  }
+
+  get keepAliveTimeout(): number {
+    return this.origin.keepAliveTimeout
+  }
+
+  get keepAliveMaxTimeout(): number {
+    return this.origin.keepAliveMaxTimeout
+  }
+
+  /** The one place where its state changes. */
+  move(to: ConnectionState): void {
+    if (!transitions[this.state].includes(to))
+      throw new Error(`connection ${this.id}: ${this.state} cannot become ${to}`)
+    this.state = to
+  }
+
+  /** Takes over what the kernel has measured. */
+  measured({ rtt, rttVariance }: KernelView): void {
+    this.rtt = rtt
+    this.rttVariance = rttVariance
+  }
+
+  /** Has it closed after the request it is on; the first reason stands. */
+  retire(reason: CloseReason): void {
+    this.retiring ??= reason
+  }
+
+  wake(now: number): number {
+    return this.origin.wakeConnection(this, now)
+  }
+
+  snapshot(now: number): ConnectionSnapshot {
+    const { id, link, requests, advertisedTimeout, remaining, rtt } = this
+    return {
+      id,
+      origin: this.origin.target.origin,
+      localPort: link.localPort,
+      remoteAddress: link.remoteAddress,
+      remotePort: link.remotePort,
+      age: now - this.openedAt,
+      idle: this.state === 'active' ? 0 : now - this.idleSince,
+      requests,
+      advertisedTimeout,
+      remaining: remaining === Infinity ? undefined : remaining,
+      rtt: rtt === 0 ? undefined : rtt,
+      liveness: link.liveness,
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The dials of one origin: a queue that opens only so many connections at once, each dial with a slot of its own from
+ * before it is queued until it has become a connection or failed.
+ *
+ * Binding is late: a dial belongs to no request. One whose turn comes when nobody needs it any more is dropped.
+ */
+import PQueue from 'p-queue'
+import type { Clock } from '../clock.js'
+import type { Dialer, Dialing, Link, Target } from '../wire/link.js'
+
+export interface DialOwner {
+  readonly target: Target
+  /** Whether a dial that is about to start is still of use. */
+  dialWanted(): boolean
+  /** A dial has ended, and is no longer counted: with a link, with an error, or dropped (neither). */
+  dialEnded(outcome: DialOutcome): void
+}
+
+interface DialResult {
+  readonly link?: Link
+  readonly error?: Error
+}
+
+export interface DialOutcome extends DialResult {
+  /** Milliseconds it took. */
+  readonly elapsed: number
+}
+
+/** Told how a dial ended that was asked for ahead of need. */
+export type WarmCallback = (error: Error | undefined) => void
+
+export class Dials {
+  /** Under way or queued. */
+  count = 0
+  /** Of these, asked for ahead of need. */
+  warming = 0
+  readonly #owner: DialOwner
+  readonly #dial: Dialer
+  readonly #clock: Clock
+  readonly #concurrency: number
+  readonly #running = new Set<Dialing>()
+  #queue: PQueue | undefined
+  /** Counts cancellations: a queued dial of an earlier generation does not start. */
+  #generation = 0
+  #cancelled: Error | undefined
+
+  constructor(owner: DialOwner, dial: Dialer, clock: Clock, concurrency: number) {
+    this.#owner = owner
+    this.#dial = dial
+    this.#clock = clock
+    this.#concurrency = concurrency
+  }
+
+  /** Opens a connection when its turn comes. */
+  start(warm?: WarmCallback): void {
+    this.count++
+    if (warm !== undefined) this.warming++
+    this.#queue ??= new PQueue({ concurrency: this.#concurrency })
+    const generation = this.#generation
+    void this.#queue.add(() => this.#run(generation, warm))
+  }
+
+  /** Gives up all of them, queued ones included: each ends with the error. */
+  cancel(error: Error): void {
+    this.#generation++
+    this.#cancelled = error
+    for (const dialing of this.#running) dialing.cancel(error)
+  }
+
+  async #run(generation: number, warm: WarmCallback | undefined): Promise<void> {
+    const startedAt = this.#clock.now()
+    const outcome = await this.#outcome(generation, warm !== undefined)
+    this.count--
+    if (warm !== undefined) this.warming--
+    this.#owner.dialEnded({ ...outcome, elapsed: this.#clock.now() - startedAt })
+    warm?.(outcome.error)
+  }
+
+  #outcome(generation: number, warm: boolean): DialResult | Promise<DialResult> {
+    if (generation !== this.#generation) return { error: this.#cancelled as Error }
+    return warm || this.#owner.dialWanted() ? this.#attempt() : {}
+  }
+
+  #attempt(): Promise<DialResult> {
+    return new Promise((resolve) => {
+      const dialing = this.#dial(this.#owner.target, (error, link) => {
+        this.#running.delete(dialing)
+        resolve(error === null ? { link: link as Link } : { error })
+      })
+      this.#running.add(dialing)
+    })
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * Why a connection ended that the pool did not end itself: from its error, its peer's FIN, and what it was doing. Pure.
+ */
+import type { CloseReason } from '../reasons.js'
+import type { LinkEnding } from '../wire/link.js'
+import type { ConnectionState } from './connection.js'
+
+export function endingReason({ error, fin }: LinkEnding, state: ConnectionState): CloseReason {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code
+  switch (code) {
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return 'reset'
+    case 'ETIMEDOUT':
+      return 'dead'
+    case 'UND_ERR_INFO':
+      // undici's own word: the exchange was broken off, or the response (HTTP/1.0, or without a length) was the last.
+      return error?.message === 'aborted' ? 'aborted' : 'server-close'
+  }
+  if (fin) return 'server-fin'
+  // Nobody had asked anything: what the parser could not place were bytes that nobody had asked for.
+  if (state !== 'active') return error === undefined ? 'server-fin' : 'poisoned'
+  return 'error'
+}

@@ -1,0 +1,468 @@
+/**
+ * The connections to one origin and those who wait for one: lends, takes back, keeps, closes.
+ *
+ * The one place that ends connections: `close` when it is decided here or by a caller, `#ended` when the link's other
+ * side was faster. Works on links and a clock; knows nothing of HTTP clients or sockets.
+ *
+ * Invariant: while a connection is idle, nobody stands in line.
+ */
+import { AcquireTimeoutError, ConnectError, type OriginState, QueueFullError } from '../errors.js'
+import { nothingAdvertised, parseKeepAlive } from '../keepalive/advertised.js'
+import { expired, idleAllowance, idleDeadline, idleReason } from '../keepalive/expiry.js'
+import { dialectSeen, remainingRequests } from '../keepalive/remaining.js'
+import { mustAsk, unfit } from '../keepalive/reuse.js'
+import type { CloseReason } from '../reasons.js'
+import type { Link, Target } from '../wire/link.js'
+import { AgendaItem } from './agenda.js'
+import type { Connection } from './connection.js'
+import { Counters } from './counters.js'
+import { type DialOutcome, type DialOwner, Dials } from './dials.js'
+import { endingReason } from './ending.js'
+import { List, ListNode } from './list.js'
+import type { PoolCore } from './pool-core.js'
+import type { Waiter } from './waiter.js'
+
+export class OriginPool extends AgendaItem implements DialOwner {
+  readonly keepAliveTimeout: number
+  readonly keepAliveMaxTimeout: number
+  counters = new Counters()
+  /** Place among the origins that need one of the pool's slots. */
+  readonly slotNode = new ListNode<OriginPool>(this)
+  /** Somebody was told to hold back until the line is empty. */
+  needDrain = false
+  /** What the origin advertised last: holds for its new connections until their first response. */
+  advertisedTimeout: number | undefined = undefined
+  /** Whether its `max` was seen to be a constant total. */
+  constantMax = false
+
+  readonly #core: PoolCore
+  readonly #connections = new Set<Connection>()
+  readonly #idle = new List<Connection>()
+  readonly #line = new List<Waiter>()
+  readonly #dials: Dials
+  #settling = 0
+  /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
+  #handing = false
+  #lastConnectError: Error | undefined = undefined
+  /** The `Keep-Alive` header seen last, and what it says: servers repeat themselves. */
+  #header = ''
+  #advertised = nothingAdvertised
+
+  constructor(
+    core: PoolCore,
+    readonly key: string,
+    readonly target: Target,
+  ) {
+    super()
+    const { options, clock, dial } = core
+    this.#core = core
+    this.keepAliveTimeout = core.keepAliveTimeout
+    this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
+    this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
+  }
+
+  /** Connections open or being opened. */
+  get size(): number {
+    return this.#connections.size + this.#dials.count
+  }
+
+  /** More requests wait than connections are under way: one should hold back. */
+  get congested(): boolean {
+    return this.#line.size > this.#supply
+  }
+
+  /** Nothing open, nothing under way, nobody waiting. */
+  get quiet(): boolean {
+    return this.size === 0 && this.#line.size === 0
+  }
+
+  get state(): OriginState {
+    const idle = this.#idle.size + this.#settling
+    return {
+      origin: this.target.origin,
+      active: this.#connections.size - idle,
+      idle,
+      dialing: this.#dials.count,
+      waiting: this.#line.size,
+      maxConnections: this.#core.options.maxConnections,
+    }
+  }
+
+  /** The connections that are open, in no order. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections
+  }
+
+  // --- lending -------------------------------------------------------------------------------------------------------
+
+  /** Grants the waiter a connection, at once (then the answer is true) or when there is one; or refuses it. */
+  acquire(waiter: Waiter): boolean {
+    const now = this.#core.clock.now()
+    const again = waiter.waitingSince >= 0
+    if (!again) waiter.waitingSince = now
+    if (this.#line.size === 0) {
+      const connection = this.#take(now)
+      if (connection !== undefined) {
+        this.#grant(connection, waiter, now)
+        return true
+      }
+    }
+    this.#enqueue(waiter, again)
+    return false
+  }
+
+  /** Takes a waiter out of the line. */
+  cancel(waiter: Waiter): void {
+    this.#line.remove(waiter.node)
+    this.#lineShrank()
+  }
+
+  /** Takes a connection back after a complete response: it is lent again, kept, or closed. */
+  release(connection: Connection): void {
+    if (connection.state !== 'active' || connection.link.destroyed) return // its end is under way, and will be reported
+    const now = this.#core.clock.now()
+    connection.reused = true
+    connection.idleSince = now
+    this.#countResponse(connection)
+    if (connection.advertisedTimeout !== undefined) connection.margin = this.#core.margin(connection, now)
+    const reason = this.#reasonToClose(connection, now)
+    if (reason === undefined) this.#offer(connection, now)
+    else this.close(connection, reason)
+  }
+
+  /** Takes back a connection on which nothing was sent after all. */
+  giveBack(connection: Connection): void {
+    if (connection.state !== 'active' || connection.link.destroyed) return
+    connection.requests--
+    this.counters.requests--
+    if (connection.reused) this.counters.reused--
+    if (connection.retiring === undefined) this.#offer(connection, this.#core.clock.now())
+    else this.close(connection, connection.retiring)
+  }
+
+  /** What the response that is being read says in its `Keep-Alive` header. */
+  heard(connection: Connection, header: string): void {
+    if (header !== this.#header) {
+      this.#header = header
+      this.#advertised = parseKeepAlive(header)
+    }
+    const { timeout, max } = this.#advertised
+    if (timeout !== undefined) connection.advertisedTimeout = this.advertisedTimeout = timeout
+    connection.max = max
+  }
+
+  // --- closing -------------------------------------------------------------------------------------------------------
+
+  /** Closes a connection, whatever it is doing. */
+  close(connection: Connection, reason: CloseReason, error?: Error): void {
+    if (connection.state === 'closed') return
+    connection.link.destroy(error)
+    this.#ended(connection, reason, error)
+  }
+
+  /** Closes a connection whose exchange failed: the caller broke it off, or it broke under it. */
+  discard(connection: Connection, error: Error): void {
+    const reason = connection.retiring ?? endingReason({ error, fin: connection.link.fin }, connection.state)
+    this.close(connection, reason, error)
+  }
+
+  /** Lets a connection go without closing it: it is the caller's own now. */
+  detach(connection: Connection): void {
+    connection.link.letGo()
+    this.#ended(connection, 'upgrade')
+  }
+
+  /** Closes what is idle and drops dials that nobody waits for; what comes back later is closed then. */
+  closeIdle(error: Error): void {
+    for (const connection of this.#idle) this.close(connection, 'pool-closed')
+    if (this.#line.size === 0) this.#dials.cancel(error)
+  }
+
+  /** Ends everything: requests under way and in line fail with the error. */
+  destroy(error: Error): void {
+    for (let waiter = this.#line.shift(); waiter !== undefined; waiter = this.#line.shift()) waiter.refused(error)
+    this.#lineShrank()
+    this.#dials.cancel(error)
+    for (const connection of this.#connections) this.close(connection, 'pool-closed', error)
+  }
+
+  // --- opening -------------------------------------------------------------------------------------------------------
+
+  /** Opens connections until there are `count`, or as many as the caps allow; rejects with the first dial's error. */
+  async warm(count: number): Promise<void> {
+    const { options, slots } = this.#core
+    const dials: Promise<void>[] = []
+    while (this.size < Math.min(count, options.maxConnections) && slots.hasRoom)
+      if (slots.take(this))
+        dials.push(new Promise((resolve, reject) => this.#dials.start((error) => (error ? reject(error) : resolve()))))
+    this.#core.stirred(this)
+    await Promise.all(dials)
+  }
+
+  dialWanted(): boolean {
+    return this.#supply <= this.#line.size + this.#dials.warming
+  }
+
+  dialEnded({ link, error, elapsed }: DialOutcome): void {
+    if (link !== undefined) this.#opened(link, elapsed)
+    else {
+      if (error !== undefined) this.#dialFailed(error, elapsed)
+      this.#core.slots.free()
+      // While nothing is open, the dials that are left decide: no new ones for those that wait for them.
+      if (this.#connections.size > 0 || this.#dials.count === 0) this.#dialForLine()
+      this.#checkQuiet()
+    }
+  }
+
+  /** Dials for those in line, as far as the caps allow; called when a slot is free for this origin, too. */
+  dialNext(): void {
+    this.#dialForLine()
+    if (!this.#needsDial()) this.#core.slots.leave(this)
+  }
+
+  // --- the agenda ----------------------------------------------------------------------------------------------------
+
+  /** Refuses those who have waited for too long. */
+  wake(now: number): number {
+    const { acquireTimeout } = this.#core.options
+    for (let waiter = this.#line.first; waiter !== undefined; waiter = this.#line.first) {
+      const waited = now - waiter.waitingSince
+      if (waited < acquireTimeout) return waiter.waitingSince + acquireTimeout
+      const error = new AcquireTimeoutError(this.state, waited, this.#lastConnectError)
+      this.#line.shift()
+      waiter.refused(error)
+    }
+    this.#lineShrank()
+    return Infinity
+  }
+
+  /** Closes a connection that has idled for long enough, or says when to look again. */
+  wakeConnection(connection: Connection, now: number): number {
+    // It cannot expire before it was idle, and then it may idle from a moment that is still to come.
+    if (connection.state !== 'idle') return now + Math.max(1, idleAllowance(connection))
+    const reason = expired(connection, now)
+    if (reason === undefined) return idleDeadline(connection)
+    this.close(connection, reason)
+    return Infinity
+  }
+
+  // --- inside: lending -----------------------------------------------------------------------------------------------
+
+  #grant(connection: Connection, waiter: Waiter, now: number): void {
+    const { counters } = this
+    if (connection.state !== 'active') {
+      if (connection.engine === undefined) connection.link.unpark()
+      connection.move('active')
+    }
+    connection.grantedAt = now
+    connection.requests++
+    counters.requests++
+    if (connection.reused) counters.reused++
+    // The last one that is permitted: nothing may wait behind it.
+    if (connection.remaining <= 1) connection.retire('advertised-max')
+    if (connection.requests >= this.#core.options.maxRequests) connection.retire('max-requests')
+    waiter.granted(connection)
+  }
+
+  /** The next idle connection that is fit for use; those that are not are closed on the way. */
+  #take(now: number): Connection | undefined {
+    const lifo = this.#core.options.scheduling === 'lifo'
+    for (;;) {
+      const connection = lifo ? this.#idle.last : this.#idle.first
+      if (connection === undefined) return undefined
+      this.#unlist(connection)
+      if (connection.link.destroyed) continue // its end is under way, and will be reported
+      if (!mustAsk(connection, now)) return connection
+      const kernel = connection.link.inspect()
+      if (kernel !== undefined) connection.measured(kernel)
+      const reason = unfit(connection, kernel, now)
+      if (reason !== undefined) this.close(connection, reason)
+      else if (kernel === undefined) this.#settle(connection)
+      else return connection
+    }
+  }
+
+  /** Nobody to ask: two turns of the event loop show a FIN that is already here. */
+  #settle(connection: Connection): void {
+    connection.move('settling')
+    this.#settling++
+    this.#core.clock.afterTwoTurns(() => {
+      if (connection.state !== 'settling' || connection.link.destroyed) return // it was, or will be, counted at its end
+      this.#settling--
+      this.#offer(connection, this.#core.clock.now())
+    })
+  }
+
+  #enqueue(waiter: Waiter, again: boolean): void {
+    const { options, agenda, events } = this.#core
+    const { maxWaiting, acquireTimeout } = options
+    if (again) this.#line.unshift(waiter.node)
+    else if (this.#line.size < maxWaiting) this.#line.push(waiter.node)
+    else {
+      waiter.refused(new QueueFullError(this.state, maxWaiting))
+      return
+    }
+    this.counters.waits++
+    this.#core.stirred(this)
+    const deadline = waiter.waitingSince + acquireTimeout
+    if (acquireTimeout > 0 && deadline < this.wakeAt) agenda.schedule(this, deadline)
+    if (events.heard('wait')) events.emit('wait', { origin: this.target.origin, waiting: this.#line.size })
+    this.#dialForLine()
+  }
+
+  /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
+  #offer(connection: Connection, now: number): void {
+    if (this.#owedTo(this.#core.slots.next)) this.close(connection, 'surplus')
+    else if (this.#line.size === 0 || this.#handing) this.#keep(connection, now)
+    else this.#handOver(connection, now)
+  }
+
+  /** Whether a slot is to go elsewhere: to any that needs it if nobody waits here, else to one that has none at all. */
+  #owedTo(next: OriginPool | undefined): boolean {
+    if (next === undefined || next === this) return false
+    const own = this.#line.first
+    if (own === undefined) return true
+    const other = next.#line.first
+    return next.size === 0 && other !== undefined && other.waitingSince < own.waitingSince
+  }
+
+  /**
+   * Hands a connection to the first in line. A request that fails at once gives it back while this runs, and the next in
+   * line gets it then: a loop, where recursion would be as deep as the line is long.
+   */
+  #handOver(connection: Connection, now: number): void {
+    this.#handing = true
+    for (let free: Connection | undefined = connection; free !== undefined; ) {
+      const waiter = this.#line.shift() as Waiter
+      this.counters.waitTime += now - waiter.waitingSince
+      this.#grant(free, waiter, now)
+      free = this.#line.size === 0 ? undefined : this.#take(now)
+    }
+    this.#handing = false
+    this.#trim()
+    this.#lineShrank()
+  }
+
+  #keep(connection: Connection, now: number): void {
+    const { agenda, events, idle } = this.#core
+    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
+    connection.move('idle')
+    this.#idle.push(connection.idleNode)
+    idle.push(connection.poolNode)
+    this.#trim()
+    if (connection.state !== 'idle') return
+    const deadline = idleDeadline(connection)
+    if (deadline < connection.wakeAt) agenda.schedule(connection, deadline)
+    if (events.heard('idle')) events.emit('idle', { connection: connection.snapshot(now) })
+  }
+
+  /** Closes what is idle beyond the cap, unless it is about to be handed over. */
+  #trim(): void {
+    const { maxIdleConnections } = this.#core.options
+    while (this.#idle.size > maxIdleConnections && !this.#handing) this.close(this.#idle.first as Connection, 'surplus')
+  }
+
+  #unlist(connection: Connection): void {
+    this.#idle.remove(connection.idleNode)
+    this.#core.idle.remove(connection.poolNode)
+  }
+
+  #countResponse(connection: Connection): void {
+    connection.answered++
+    const { answered, remaining, lastMax, max } = connection
+    if (max === undefined && remaining === Infinity) return
+    this.constantMax = dialectSeen(lastMax, max) ?? this.constantMax
+    connection.remaining = remainingRequests({ answered, remaining, max, constant: this.constantMax })
+    if (max !== undefined) connection.lastMax = max
+    connection.max = undefined
+  }
+
+  #reasonToClose(connection: Connection, now: number): CloseReason | undefined {
+    if (connection.retiring !== undefined) return connection.retiring
+    if (connection.remaining <= 0) return 'advertised-max'
+    if (this.#core.closing && this.#line.size === 0) return 'pool-closed'
+    if (now >= connection.lifetimeEndsAt) return 'max-lifetime'
+    return idleAllowance(connection) <= 0 ? idleReason(connection) : undefined
+  }
+
+  #lineShrank(): void {
+    if (this.#line.size > 0) return
+    this.#core.slots.leave(this)
+    if (this.needDrain) {
+      this.needDrain = false
+      this.#core.drained(this)
+    }
+    this.#checkQuiet()
+  }
+
+  // --- inside: opening and ending ------------------------------------------------------------------------------------
+
+  /** Connections that will be free without anybody's doing: dials, and idle ones that are being looked at. */
+  get #supply(): number {
+    return this.#dials.count + this.#settling
+  }
+
+  #needsDial(): boolean {
+    return this.#supply < this.#line.size && this.size < this.#core.options.maxConnections
+  }
+
+  #dialForLine(): void {
+    while (this.#needsDial() && this.#core.slots.take(this)) this.#dials.start()
+  }
+
+  #opened(link: Link, elapsed: number): void {
+    const { clock, events } = this.#core
+    const now = clock.now()
+    const connection = this.#core.newConnection(this, link, now)
+    this.#connections.add(connection)
+    this.counters.opened++
+    this.counters.dialTime += elapsed
+    link.onClose = (ending) => this.#ended(connection, endingReason(ending, connection.state), ending.error)
+    const kernel = link.inspect()
+    if (kernel !== undefined) connection.measured(kernel)
+    if (connection.advertisedTimeout !== undefined) connection.margin = this.#core.margin(connection, now)
+    if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
+    this.#core.opened(this)
+    if (connection.state !== 'active') return // a listener closed the pool
+    if (this.#core.closing && this.#line.size === 0) this.close(connection, 'pool-closed')
+    else this.#offer(connection, now)
+  }
+
+  #dialFailed(error: Error, elapsed: number): void {
+    this.counters.dialFailures++
+    this.counters.dialTime += elapsed
+    this.#lastConnectError = error
+    error.cause ??= new ConnectError(this.state, elapsed, error.message)
+    this.#core.dialFailed(this, error)
+    // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
+    // unless what is under way is enough for all.
+    const all = this.size === 0
+    if (!all && this.#supply >= this.#line.size) return
+    do this.#line.shift()?.refused(error)
+    while (all && this.#line.size > 0)
+    this.#lineShrank()
+  }
+
+  /** The one place where a connection leaves the pool. */
+  #ended(connection: Connection, reason: CloseReason, error?: Error): void {
+    const { clock, agenda, events, slots } = this.#core
+    const now = clock.now()
+    const snapshot = events.heard('close') ? connection.snapshot(now) : undefined
+    if (connection.state === 'settling') this.#settling--
+    connection.move('closed')
+    this.#unlist(connection)
+    this.#connections.delete(connection)
+    agenda.cancel(connection)
+    this.counters.closed[reason]++
+    this.counters.lifetime += now - connection.openedAt
+    if (snapshot !== undefined) events.emit('close', { connection: snapshot, reason, ...(error && { error }) })
+    this.#core.ended(this, connection, error)
+    slots.free()
+    this.#dialForLine()
+    this.#checkQuiet()
+  }
+
+  #checkQuiet(): void {
+    if (this.quiet) this.#core.quieted(this)
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * All origins of a pool: what they share (clock, agenda, slots, events, limits), and the pool's own life.
+ */
+import type { Clock } from '../clock.js'
+import { ClosedError } from '../errors.js'
+import { Events } from '../events.js'
+import { automaticMargin } from '../keepalive/margin.js'
+import type { ResolvedOptions } from '../options/pool-options.js'
+import type { Dialer, Link, Target } from '../wire/link.js'
+import { Agenda, AgendaItem } from './agenda.js'
+import { Connection } from './connection.js'
+import { Counters } from './counters.js'
+import { List } from './list.js'
+import { OriginPool } from './origin-pool.js'
+import { Slots } from './slots.js'
+
+/** What a face wants to know. */
+export interface CoreListener {
+  opened(origin: OriginPool): void
+  ended(origin: OriginPool, connection: Connection, error: Error | undefined): void
+  dialFailed(origin: OriginPool, error: Error): void
+  /** Nobody waits any more for an origin that somebody was told to hold back for. */
+  drained(origin: OriginPool): void
+}
+
+export interface CoreEnvironment {
+  readonly clock: Clock
+  readonly dial: Dialer
+  /** Idle time where `keepAliveTimeout` is `'auto'`. */
+  readonly automaticIdleTime: number
+  /** From 0 to 1; spreads lifetimes. */
+  readonly random: () => number
+}
+
+/** Origins without a connection whose hints and counters are remembered; the one that is quiet for longest goes. */
+const MOST_QUIET_ORIGINS = 1000
+
+/** Part of `maxLifetime` that chance may take off. */
+const LIFETIME_JITTER = 0.1
+
+/** How often the agenda looks at itself while connections are open, so that the event loop's lag is known. */
+const HEARTBEAT = 1000
+
+export class PoolCore {
+  readonly clock: Clock
+  readonly dial: Dialer
+  readonly agenda: Agenda
+  readonly events = new Events()
+  readonly slots: Slots
+  /** Idle connections of all origins, the least recently used one first. */
+  readonly idle = new List<Connection>()
+  readonly keepAliveTimeout: number
+  /** New requests are refused. */
+  closing = false
+  destroyed = false
+  /** Requests taken and not yet settled. */
+  pending = 0
+
+  readonly #random: () => number
+  readonly #origins = new Map<string, OriginPool>()
+  readonly #quiet = new Set<OriginPool>()
+  /** What the origins had counted that are forgotten. */
+  readonly #forgotten = new Counters()
+  readonly #heartbeat: Heartbeat
+  readonly #listeners: CoreListener[] = []
+  #lastId = 0
+  #whenQuiet: (() => void)[] = []
+
+  constructor(
+    readonly options: ResolvedOptions,
+    { clock, dial, automaticIdleTime, random }: CoreEnvironment,
+  ) {
+    const { keepAliveTimeout, maxTotalConnections } = options
+    this.clock = clock
+    this.dial = dial
+    this.#random = random
+    this.agenda = new Agenda(clock)
+    this.keepAliveTimeout = keepAliveTimeout === 'auto' ? automaticIdleTime : keepAliveTimeout
+    this.slots = new Slots(maxTotalConnections, () => {
+      const connection = this.idle.first
+      connection?.origin.close(connection, 'surplus')
+    })
+    this.#heartbeat = new Heartbeat(() => this.slots.used > 0)
+  }
+
+  /** TLS server name asked for by the pool's own options. */
+  get servername(): string | undefined {
+    const { servername } = this.options.connect.rest
+    return typeof servername === 'string' ? servername : undefined
+  }
+
+  get origins(): IterableIterator<OriginPool> {
+    return this.#origins.values()
+  }
+
+  /** Everything that was ever counted. */
+  get totals(): Counters {
+    const totals = new Counters()
+    totals.add(this.#forgotten)
+    for (const { counters } of this.#origins.values()) totals.add(counters)
+    return totals
+  }
+
+  /** The origin pool of a key, made when it is first asked for. */
+  origin(key: string, target: () => Target): OriginPool {
+    let origin = this.#origins.get(key)
+    if (origin === undefined) {
+      origin = new OriginPool(this, key, target())
+      this.#origins.set(key, origin)
+      this.quieted(origin)
+    }
+    return origin
+  }
+
+  /** The origin pool of a key, if there is one. */
+  peek(key: string): OriginPool | undefined {
+    return this.#origins.get(key)
+  }
+
+  listen(listener: CoreListener): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Takes no more requests; resolves when those that were taken are done and all connections closed. */
+  async close(): Promise<void> {
+    if (!this.closing) {
+      this.closing = true
+      for (const origin of this.#origins.values()) origin.closeIdle(new ClosedError('closed'))
+    }
+    if (this.#busy) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
+    this.destroyed = true
+  }
+
+  /** A request was taken. */
+  taken(): void {
+    this.pending++
+  }
+
+  /** A request that was taken has ended, one way or the other. */
+  settled(): void {
+    this.pending--
+    if (this.closing) this.#checkQuiet()
+  }
+
+  /** Fails everything with `error`, now. */
+  destroy(error: Error): void {
+    this.closing = this.destroyed = true
+    for (const origin of this.#origins.values()) origin.destroy(error)
+  }
+
+  // --- for origin pools ----------------------------------------------------------------------------------------------
+
+  newConnection(origin: OriginPool, link: Link, now: number): Connection {
+    const lifetime = this.options.maxLifetime * (1 - LIFETIME_JITTER * this.#random())
+    return new Connection(++this.#lastId, origin, link, now, lifetime, origin.advertisedTimeout)
+  }
+
+  margin({ rtt, rttVariance }: Pick<Connection, 'rtt' | 'rttVariance'>, now: number): number {
+    const { keepAliveMargin } = this.options
+    return keepAliveMargin === 'auto' ? automaticMargin(rtt, rttVariance, this.agenda.lag(now)) : keepAliveMargin
+  }
+
+  /** An origin has something to do. */
+  stirred(origin: OriginPool): void {
+    this.#quiet.delete(origin)
+    // One that was forgotten while somebody still held it.
+    if (!this.#origins.has(origin.key)) this.#origins.set(origin.key, origin)
+  }
+
+  /** An origin has nothing to do. */
+  quieted(origin: OriginPool): void {
+    this.#quiet.add(origin)
+    if (this.#quiet.size > MOST_QUIET_ORIGINS) this.#forget()
+    if (this.closing) this.#checkQuiet()
+  }
+
+  opened(origin: OriginPool): void {
+    if (this.#heartbeat.place < 0) this.agenda.schedule(this.#heartbeat, this.clock.now() + HEARTBEAT)
+    for (const listener of this.#listeners) listener.opened(origin)
+  }
+
+  ended(origin: OriginPool, connection: Connection, error: Error | undefined): void {
+    for (const listener of this.#listeners) listener.ended(origin, connection, error)
+  }
+
+  dialFailed(origin: OriginPool, error: Error): void {
+    for (const listener of this.#listeners) listener.dialFailed(origin, error)
+  }
+
+  drained(origin: OriginPool): void {
+    for (const listener of this.#listeners) listener.drained(origin)
+  }
+
+  get #busy(): boolean {
+    return this.pending > 0 || this.#quiet.size < this.#origins.size
+  }
+
+  #checkQuiet(): void {
+    if (!this.#busy) for (const resolve of this.#whenQuiet.splice(0)) resolve()
+  }
+
+  #forget(): void {
+    const [oldest] = this.#quiet
+    if (oldest === undefined) return
+    this.#quiet.delete(oldest)
+    this.#origins.delete(oldest.key)
+    this.#forgotten.add(oldest.counters)
+    oldest.counters = new Counters()
+  }
+}
+
+/** An appointment with nobody: how late it is kept is the event loop's lag. */
+class Heartbeat extends AgendaItem {
+  constructor(readonly goesOn: () => boolean) {
+    super()
+  }
+
+  wake(now: number): number {
+    return this.goesOn() ? now + HEARTBEAT : Infinity
+  }
+}

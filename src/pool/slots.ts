@@ -1,0 +1,62 @@
+/**
+ * The cap on the connections of the whole pool, and who is next when it is reached.
+ *
+ * An origin that needs a slot and gets none stands in one of two lines: those that have no connection at all go first,
+ * so that no origin starves behind a busy one; the others take turns.
+ */
+import { List } from './list.js'
+import type { OriginPool } from './origin-pool.js'
+
+export class Slots {
+  /** Slots taken: open connections, and dials under way or queued. */
+  used = 0
+  readonly #max: number
+  readonly #makeRoom: () => void
+  readonly #starving = new List<OriginPool>()
+  readonly #hungry = new List<OriginPool>()
+
+  /** @param makeRoom closes the least recently used idle connection, if there is one */
+  constructor(max: number, makeRoom: () => void) {
+    this.#max = max
+    this.#makeRoom = makeRoom
+  }
+
+  /** The origin that gets the next slot, if any waits for one. */
+  get next(): OriginPool | undefined {
+    return this.#starving.first ?? this.#hungry.first
+  }
+
+  /** Whether a slot is free that nobody waits for. */
+  get hasRoom(): boolean {
+    return this.used < this.#max && this.next === undefined
+  }
+
+  /** Takes a slot for a dial, or puts the origin in line and returns false. */
+  take(origin: OriginPool): boolean {
+    const { next } = this
+    if (this.used >= this.#max && next === undefined) this.#makeRoom()
+    if (this.used < this.#max && (next === undefined || next === origin)) {
+      this.leave(origin)
+      this.used++
+      return true
+    }
+    if (origin.slotNode.list === undefined) (origin.size === 0 ? this.#starving : this.#hungry).push(origin.slotNode)
+    return false
+  }
+
+  /** Gives a slot back, to whoever is next. */
+  free(): void {
+    this.used--
+    while (this.used < this.#max) {
+      const { next } = this
+      if (next === undefined) return
+      next.dialNext()
+    }
+  }
+
+  /** The origin needs no slot any more. */
+  leave(origin: OriginPool): void {
+    this.#starving.remove(origin.slotNode)
+    this.#hungry.remove(origin.slotNode)
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * Someone who wants a connection: the pool's side of a request. Settled exactly once for each `acquire`, by `granted`
+ * or by `refused`.
+ */
+import type { Connection } from './connection.js'
+import { ListNode } from './list.js'
+
+export abstract class Waiter {
+  /** Its place in an origin's line; made when it first has to stand in one. */
+  #node: ListNode<Waiter> | undefined
+  /** Since when it waits, on the pool's clock; kept when it has to wait a second time. */
+  waitingSince = -1
+
+  get node(): ListNode<Waiter> {
+    this.#node ??= new ListNode<Waiter>(this)
+    return this.#node
+  }
+
+  /** It has a connection, active and its own until it releases or discards it. */
+  abstract granted(connection: Connection): void
+
+  /** It gets none. */
+  abstract refused(error: Error): void
+}

@@ -1,0 +1,60 @@
+/**
+ * What the pool knows of the thing it pools: a `Link` is one connected socket, seen from above. The pool drives links
+ * and dialers only; tests give it some that have no socket.
+ */
+
+import type { AppliedLiveness } from '../liveness/settings.js'
+import type { KernelView } from '../liveness/tcp-info.js'
+
+export interface Link {
+  readonly localPort: number | undefined
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  readonly liveness: AppliedLiveness
+  /** Destroyed, by whomever; its close is then reported, or about to be. */
+  readonly destroyed: boolean
+  /** Asks the kernel; undefined where it cannot be asked. The view is valid until the next call on any link. */
+  inspect(): KernelView | undefined
+  /** The peer has closed its end. */
+  readonly fin: boolean
+  /** Nobody reads it from now on: it does not keep the process alive, and watches itself for FIN and stray bytes. */
+  park(): void
+  /** Somebody is about to use it. */
+  unpark(): void
+  /** Closes it at once: what was not sent is not sent. */
+  destroy(error?: Error): void
+  /** Lets the socket go: it belongs to somebody else now, and none of its events concern us any more. */
+  letGo(): void
+  /** Called once when it is closed, if not through `destroy` here. Set by the connection that takes the link. */
+  onClose: ((ending: LinkEnding) => void) | undefined
+}
+
+/** How a link came to its end when the pool did not end it. */
+export interface LinkEnding {
+  /** What it was destroyed with; undefined for none. */
+  readonly error: Error | undefined
+  /** The peer had closed its end. */
+  readonly fin: boolean
+}
+
+/** Whom to connect to. */
+export interface Target {
+  /** `http://host:port` as URL.origin gives it. */
+  readonly origin: string
+  readonly protocol: 'http:' | 'https:'
+  /** As in a URL: an IPv6 address in brackets. */
+  readonly hostname: string
+  /** Empty for the protocol's own. */
+  readonly port: string
+  /** TLS server name (SNI) and the name certificates are checked against; null for none (plain, or an IP address). */
+  readonly servername: string | null
+}
+
+/** An attempt that is under way. */
+export interface Dialing {
+  /** Gives it up; `done` is then called with the error. */
+  cancel(error: Error): void
+}
+
+/** Opens a link and calls `done` exactly once, never before it returned. */
+export type Dialer = (target: Target, done: (error: Error | null, link?: Link) => void) => Dialing

@@ -1,0 +1,89 @@
+/**
+ * A link over a real socket (net or TLS): tuned when it is made, asked through its descriptor, watched for its end.
+ */
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { Native } from '../liveness/native.js'
+import type { LivenessPlan } from '../liveness/presets.js'
+import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
+import type { KernelView, TcpInfoReader } from '../liveness/tcp-info.js'
+import type { Link, LinkEnding } from './link.js'
+
+/** How links of one pool are tuned and asked. */
+export interface LinkTools {
+  readonly plan: LivenessPlan
+  readonly native: Native | undefined
+  readonly tcpInfo: TcpInfoReader | undefined
+}
+
+export class SocketLink implements Link {
+  readonly localPort: number | undefined
+  readonly remoteAddress: string | undefined
+  readonly remotePort: number | undefined
+  readonly liveness: AppliedLiveness
+  onClose: ((ending: LinkEnding) => void) | undefined = undefined
+  readonly #tcpInfo: TcpInfoReader | undefined
+
+  constructor(
+    readonly socket: Socket,
+    { plan, native, tcpInfo }: LinkTools,
+  ) {
+    this.localPort = socket.localPort
+    this.remoteAddress = socket.remoteAddress
+    this.remotePort = socket.remotePort
+    this.liveness = applyLiveness(socket, descriptorOf(socket), plan, native)
+    this.#tcpInfo = tcpInfo
+    // Until an HTTP client listens, and after it has stopped to, an error must not be without a listener.
+    socket.on('error', ignore).once('close', this.#closed)
+  }
+
+  readonly #closed = (): void => {
+    this.onClose?.({ error: this.socket.errored ?? undefined, fin: this.fin })
+  }
+
+  get destroyed(): boolean {
+    return this.socket.destroyed
+  }
+
+  get fin(): boolean {
+    return this.socket.readableEnded
+  }
+
+  park(): void {
+    this.socket.on('readable', drainParked).unref()
+  }
+
+  unpark(): void {
+    this.socket.off('readable', drainParked).ref()
+  }
+
+  inspect(): KernelView | undefined {
+    const { socket } = this
+    // What TLS has decrypted says nothing of what was read from the wire.
+    const bytesRead = socket instanceof TLSSocket ? undefined : socket.bytesRead
+    return this.#tcpInfo?.read(descriptorOf(socket), bytesRead)
+  }
+
+  letGo(): void {
+    this.onClose = undefined
+    this.socket.off('error', ignore).off('close', this.#closed)
+  }
+
+  destroy(error?: Error): void {
+    this.onClose = undefined
+    this.socket.destroy(error)
+  }
+}
+
+/** Read anew for every call: descriptors are reused by the system. -1 for none. */
+function descriptorOf(socket: Socket): number {
+  const { _handle } = socket as Socket & { _handle?: { fd?: number } | null }
+  return _handle?.fd ?? -1
+}
+
+function ignore(): void {}
+
+/** Reading is what makes a FIN known; a byte read here is one too many. */
+function drainParked(this: Socket): void {
+  if (this.read() !== null) this.destroy(new Error('bytes arrived on an idle connection'))
+}
