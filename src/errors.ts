@@ -125,7 +125,7 @@ export class ClosedError extends KeepwiseError {
   constructor(state: 'closed' | 'destroyed', cause?: unknown) {
     super(
       'ERR_KEEPWISE_CLOSED',
-      `The pool is ${state}: it takes no more requests. Create another one, or close this one later.`,
+      `The pool is ${state} and takes no more requests. Send them before close() or destroy(), or create another pool.`,
       cause,
     )
   }

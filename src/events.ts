@@ -17,11 +17,24 @@ export interface PoolEvents {
     readonly reason: CloseReason
     readonly error?: Error
   }) => void
-  /** A request had to stand in line; `waiting` counts it. */
+  /** A request has no connection yet, be it that one is being opened or that all are busy; `waiting` counts it. */
   wait: (event: { readonly origin: string; readonly waiting: number }) => void
 }
 
 export type PoolEvent = keyof PoolEvents
+
+/** Runs a listener; what it throws becomes a process warning. */
+export function guard(event: string, listener: () => void): void {
+  try {
+    listener()
+  } catch (error) {
+    const what = error instanceof Error ? error.stack : error
+    process.emitWarning(`A listener of the "${event}" event threw: ${what}`, {
+      type: 'KeepwiseWarning',
+      code: 'KEEPWISE_LISTENER',
+    })
+  }
+}
 
 export class Events {
   readonly #emitter = new EventEmitter<PoolEvents>()
@@ -34,14 +47,7 @@ export class Events {
   emit<Name extends PoolEvent>(event: Name, payload: Parameters<PoolEvents[Name]>[0]): void {
     // One by one: the emitter itself stops at the first listener that throws.
     for (const listener of this.#emitter.listeners(event)) {
-      try {
-        ;(listener as (payload: unknown) => void)(payload)
-      } catch (error) {
-        process.emitWarning(`A listener of keepwise's "${event}" event threw: ${(error as Error)?.stack ?? error}`, {
-          type: 'KeepwiseWarning',
-          code: 'KEEPWISE_LISTENER',
-        })
-      }
+      guard(event, () => (listener as (payload: unknown) => void)(payload))
     }
   }
 

@@ -1,9 +1,10 @@
 /**
  * The pool as its users have it: its faces, its events, its numbers, its life.
  */
-import { type Dispatcher, errors, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
+import { type Dispatcher, errors } from 'undici'
 import type { Clock } from './clock.js'
 import { KeepwiseDispatcher } from './dispatcher/dispatcher.js'
+import { installGlobally } from './dispatcher/global.js'
 import { ClosedError, OptionError } from './errors.js'
 import type { PoolEvent, PoolEvents } from './events.js'
 import { type Capabilities, capabilitiesOf } from './liveness/capabilities.js'
@@ -27,9 +28,12 @@ export interface Ground {
   readonly native: NativeResult
 }
 
+/** What the built-in `fetch` calls a dispatcher: with @types/node, the types of another version of undici. */
+type FetchDispatcher = RequestInit extends { dispatcher?: infer Type } ? NonNullable<Type> : unknown
+
 export class Pool {
   /** For `fetch(url, { dispatcher })`, and for undici's own `request`, `stream`, `fetch` and the rest. */
-  readonly dispatcher: Dispatcher
+  readonly dispatcher: Dispatcher & FetchDispatcher
   /** What this machine lets the pool do. */
   readonly capabilities: Capabilities
   readonly #core: PoolCore
@@ -48,7 +52,7 @@ export class Pool {
       random: Math.random,
     })
     this.capabilities = capabilitiesOf(native)
-    this.dispatcher = new KeepwiseDispatcher(this.#core)
+    this.dispatcher = new KeepwiseDispatcher(this.#core) as unknown as Dispatcher & FetchDispatcher
   }
 
   on<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): this {
@@ -99,12 +103,7 @@ export class Pool {
    * @returns undoes it, for what nobody else has replaced in the meantime; to call it twice does nothing
    */
   install(): () => void {
-    const { dispatcher } = this
-    const before = getGlobalDispatcher()
-    setGlobalDispatcher(dispatcher)
-    return () => {
-      if (getGlobalDispatcher() === dispatcher) setGlobalDispatcher(before)
-    }
+    return installGlobally(this.dispatcher)
   }
 
   /** Takes no more requests, finishes those it took, closes what is idle; resolves when all connections are closed. */

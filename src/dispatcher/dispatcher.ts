@@ -3,6 +3,7 @@
  */
 import { Dispatcher, errors } from 'undici'
 import { ClosedError } from '../errors.js'
+import { guard } from '../events.js'
 import type { Connection } from '../pool/connection.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { CoreListener, PoolCore } from '../pool/pool-core.js'
@@ -33,7 +34,7 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
   }
 
   get destroyed(): boolean {
-    return this.#core.destroyed
+    return this.#core.over
   }
 
   /**
@@ -87,22 +88,22 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
   // --- from the pool: the events that undici's dispatchers have --------------------------------------------------------
 
   opened(origin: OriginPool): void {
-    if (this.listenerCount('connect') > 0) this.emit('connect', urlOf(origin), [this])
+    if (this.listenerCount('connect') > 0) guard('connect', () => this.emit('connect', urlOf(origin), [this]))
   }
 
   ended(origin: OriginPool, _connection: Connection, error: Error | undefined): void {
     if (this.listenerCount('disconnect') === 0) return
     const cause = error ?? new errors.InformationalError('closed')
-    this.emit('disconnect', urlOf(origin), [this], cause as errors.UndiciError)
+    guard('disconnect', () => this.emit('disconnect', urlOf(origin), [this], cause as errors.UndiciError))
   }
 
   dialFailed(origin: OriginPool, error: Error): void {
     if (this.listenerCount('connectionError') > 0)
-      this.emit('connectionError', urlOf(origin), [this], error as errors.UndiciError)
+      guard('connectionError', () => this.emit('connectionError', urlOf(origin), [this], error as errors.UndiciError))
   }
 
   drained(origin: OriginPool): void {
-    if (this.listenerCount('drain') > 0) this.emit('drain', urlOf(origin))
+    if (this.listenerCount('drain') > 0) guard('drain', () => this.emit('drain', urlOf(origin)))
   }
 
   // --- inside --------------------------------------------------------------------------------------------------------

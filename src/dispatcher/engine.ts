@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { type buildConnector, Client } from 'undici'
 import type { Connection } from '../pool/connection.js'
+import type { OriginPool } from '../pool/origin-pool.js'
 import type { SocketLink } from '../wire/socket-link.js'
 
 export interface EngineOptions {
@@ -27,7 +28,7 @@ export function engineOf(connection: Connection, options: EngineOptions): Client
 
 function createEngine({ link, origin }: Connection, { headersTimeout, bodyTimeout }: EngineOptions): Client {
   let socket: Socket | undefined = (link as SocketLink).socket
-  return new Client(origin.target.origin, {
+  return new Client(urlOf(origin), {
     // Called back in a microtask: undici's client does not go on by itself after a connect that ends at once.
     connect: (_options: buildConnector.Options, callback: buildConnector.Callback) =>
       queueMicrotask(() => {
@@ -40,7 +41,24 @@ function createEngine({ link, origin }: Connection, { headersTimeout, bodyTimeou
     keepAliveTimeout: NEVER,
     keepAliveMaxTimeout: NEVER,
     keepAliveTimeoutThreshold: -NEVER,
-    headersTimeout,
-    bodyTimeout,
+    headersTimeout: Math.ceil(headersTimeout), // whole milliseconds only
+    bodyTimeout: Math.ceil(bodyTimeout),
   })
+}
+
+const urls = new WeakMap<OriginPool, URL>()
+
+/**
+ * One URL for all clients of an origin. undici reads its parts with every request, and each read of a URL's part builds
+ * a string anew; here they are plain values.
+ */
+function urlOf(origin: OriginPool): URL {
+  let url = urls.get(origin)
+  if (url === undefined) {
+    url = new URL(origin.target.origin)
+    for (const part of ['origin', 'protocol', 'host', 'hostname', 'port', 'pathname', 'search', 'hash'] as const)
+      Object.defineProperty(url, part, { value: url[part] })
+    urls.set(origin, url)
+  }
+  return url
 }

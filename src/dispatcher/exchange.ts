@@ -91,16 +91,11 @@ export class Exchange extends Waiter {
   onHeaders(statusCode: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean {
     // An interim response says nothing of the connection.
     if (statusCode >= 200) this.noteHeaders(rawHeaders)
-    return (this.handler.onHeaders as NonNullable<LegacyHandler['onHeaders']>)(
-      statusCode,
-      rawHeaders,
-      resume,
-      statusText,
-    )
+    return this.handler.onHeaders(statusCode, rawHeaders, resume, statusText)
   }
 
   onData(chunk: Buffer): boolean {
-    return (this.handler as Required<LegacyHandler>).onData(chunk)
+    return this.handler.onData(chunk)
   }
 
   /** The connection goes back first: a request that the caller sends from within its handler can have it. */
@@ -111,7 +106,7 @@ export class Exchange extends Waiter {
     if (!this.sentWhole) connection.retire('aborted')
     this.settle()
     this.origin.release(connection)
-    ;(this.handler as Required<LegacyHandler>).onComplete(trailers)
+    this.handler.onComplete(trailers)
   }
 
   onUpgrade(statusCode: number, rawHeaders: Buffer[], socket: Duplex): void {
@@ -119,7 +114,7 @@ export class Exchange extends Waiter {
     this.connection = undefined
     this.origin.detach(connection)
     this.settle()
-    ;(this.handler as Required<LegacyHandler>).onUpgrade(statusCode, rawHeaders, socket)
+    this.handler.onUpgrade(statusCode, rawHeaders, socket)
   }
 
   onError(error: Error): void {
@@ -129,9 +124,11 @@ export class Exchange extends Waiter {
       // The response was complete, and the handler threw over it.
       this.handler.onError(error)
     } else if (this.sent) {
-      const told = this.settled ? error : explained(error, connection, this.core)
+      // Of an error that is the caller's own (its abort, its destroy) there is nothing to explain.
+      const own = connection.retiring === 'aborted' || connection.state === 'closed'
+      if (!own) explain(error, connection, this.core)
       this.origin.discard(connection, error)
-      this.fail(told)
+      this.fail(error)
     } else if (!connection.link.destroyed) {
       // Its own fault (an invalid header), or nobody's (it was dropped): the connection is as good as before.
       this.origin.giveBack(connection)
@@ -139,7 +136,12 @@ export class Exchange extends Waiter {
     } else if (connection.reused) {
       // Gone before anything was written: not one byte can have been processed. Any method goes elsewhere.
       if (!this.settled) this.origin.acquire(this)
-    } else this.fail(explained(closedEarly(), connection, this.core))
+    } else {
+      // A new connection that did not live to see its request: another one would hardly do better.
+      const early = new errors.SocketError('other side closed before the request was sent')
+      explain(early, connection, this.core)
+      this.fail(early)
+    }
   }
 
   // --- inside --------------------------------------------------------------------------------------------------------
@@ -159,7 +161,14 @@ export class Exchange extends Waiter {
   private fail(error: Error): void {
     if (this.settled) return
     this.settle()
-    this.handler.onError(error)
+    try {
+      this.handler.onError(error)
+    } catch (thrown) {
+      // Nobody is left to tell. It must not unwind whatever was serving others here, nor be lost.
+      queueMicrotask(() => {
+        throw thrown
+      })
+    }
   }
 
   private settle(): void {
@@ -194,13 +203,7 @@ export class Exchange extends Waiter {
 }
 
 /** Adds to an error what is known of the connection it happened on. */
-function explained(error: Error, connection: Connection, core: PoolCore): Error {
-  if (error instanceof Error && error.cause === undefined && !(error instanceof KeepwiseError))
-    error.cause = new ConnectionError(connection.snapshot(core.clock.now()), error.message)
-  return error
-}
-
-/** A new connection that did not live to see its request. */
-function closedEarly(): Error {
-  return new errors.SocketError('other side closed before the request was sent')
+function explain(error: Error, connection: Connection, core: PoolCore): void {
+  if (error instanceof KeepwiseError) return
+  error.cause ??= new ConnectionError(connection.snapshot(core.clock.now()), error.message)
 }

@@ -10,11 +10,12 @@ export type Abort = (reason?: Error) => void
 export interface LegacyHandler {
   onConnect(abort: Abort): void
   onError(error: Error): void
-  onUpgrade?(statusCode: number, rawHeaders: Buffer[], socket: Duplex): void
+  /** Only of requests that upgrade; the next three only of those that do not. */
+  onUpgrade(statusCode: number, rawHeaders: Buffer[], socket: Duplex): void
+  onHeaders(statusCode: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean
+  onData(chunk: Buffer): boolean
+  onComplete(trailers: Buffer[]): void
   onResponseStarted?(): void
-  onHeaders?(statusCode: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean
-  onData?(chunk: Buffer): boolean
-  onComplete?(trailers: Buffer[]): void
   onBodySent?(chunk: never): void
   onRequestSent?(): void
 }

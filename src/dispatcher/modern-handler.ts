@@ -48,6 +48,10 @@ export class ModernHandler implements LegacyHandler {
     this.handler.onRequestStart?.(this.controller, undefined)
   }
 
+  onResponseStarted(): void {
+    ;(this.handler as { onResponseStarted?(): void }).onResponseStarted?.()
+  }
+
   onUpgrade(statusCode: number, rawHeaders: Buffer[], socket: Duplex): void {
     this.controller.rawHeaders = rawHeaders
     this.handler.onRequestUpgrade?.(this.controller, statusCode, parse(rawHeaders), socket)

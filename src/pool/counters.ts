@@ -14,7 +14,7 @@ export class Counters {
   dialFailures = 0
   /** Milliseconds spent opening connections, failures included. */
   dialTime = 0
-  /** Requests that had to wait for a connection. */
+  /** Requests that had to wait for a connection, be it for one that was opened for them. */
   waits = 0
   /** Milliseconds they waited, those that were given one. */
   waitTime = 0

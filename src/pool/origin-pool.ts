@@ -192,10 +192,9 @@ export class OriginPool extends AgendaItem implements DialOwner {
   async warm(count: number): Promise<void> {
     const { options, slots } = this.#core
     const dials: Promise<void>[] = []
-    while (this.size < Math.min(count, options.maxConnections) && slots.hasRoom)
-      if (slots.take(this))
-        dials.push(new Promise((resolve, reject) => this.#dials.start((error) => (error ? reject(error) : resolve()))))
-    this.#core.stirred(this)
+    while (this.size < Math.min(count, options.maxConnections) && slots.hasRoom && slots.take(this))
+      dials.push(new Promise((resolve, reject) => this.#dials.start((error) => (error ? reject(error) : resolve()))))
+    if (dials.length > 0) this.#core.stirred(this)
     await Promise.all(dials)
   }
 
@@ -432,7 +431,8 @@ export class OriginPool extends AgendaItem implements DialOwner {
     this.counters.dialFailures++
     this.counters.dialTime += elapsed
     this.#lastConnectError = error
-    error.cause ??= new ConnectError(this.state, elapsed, error.message)
+    const why = error.message || (error as NodeJS.ErrnoException).code || error.name
+    error.cause ??= new ConnectError(this.state, elapsed, why)
     this.#core.dialFailed(this, error)
     // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
     // unless what is under way is enough for all.

@@ -52,7 +52,10 @@ export class PoolCore {
   readonly keepAliveTimeout: number
   /** New requests are refused. */
   closing = false
+  /** `destroy` was called. */
   destroyed = false
+  /** Nothing is left: destroyed, or closed to the end. */
+  over = false
   /** Requests taken and not yet settled. */
   pending = 0
 
@@ -128,7 +131,7 @@ export class PoolCore {
       for (const origin of this.#origins.values()) origin.closeIdle(new ClosedError('closed'))
     }
     if (this.#busy) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
-    this.destroyed = true
+    this.over = true
   }
 
   /** A request was taken. */
@@ -144,7 +147,7 @@ export class PoolCore {
 
   /** Fails everything with `error`, now. */
   destroy(error: Error): void {
-    this.closing = this.destroyed = true
+    this.closing = this.destroyed = this.over = true
     for (const origin of this.#origins.values()) origin.destroy(error)
   }
 

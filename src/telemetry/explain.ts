@@ -7,6 +7,7 @@ import { SMALLEST_MARGIN } from '../keepalive/margin.js'
 import { planOf } from '../liveness/presets.js'
 import type { AppliedLiveness } from '../liveness/settings.js'
 import { type SystemLiveness, systemLiveness } from '../liveness/system.js'
+import type { Connection } from '../pool/connection.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Target } from '../wire/link.js'
@@ -49,7 +50,7 @@ export function explain(core: PoolCore, target: Target, key: string): Explanatio
     origin: target.origin,
     idleTimeout: idleTimeout(core, pool?.advertisedTimeout, margin),
     margin: explainMargin(core, margin),
-    maxRequests: maxRequests(core, pool?.constantMax === true ? newest?.lastMax : undefined),
+    maxRequests: maxRequests(core, advertisedTotal(newest, pool?.constantMax ?? false)),
     liveness: explainLiveness(core, newest?.link.liveness),
     connections: connections.map((connection) => connection.snapshot(now)),
   }
@@ -88,11 +89,17 @@ function explainMargin(core: PoolCore, value: number): Explanation['margin'] {
     : { value, source: 'option', because: 'keepAliveMargin' }
 }
 
+/** A constant total says it, a count-down says what is left of it. */
+function advertisedTotal(connection: Connection | undefined, constant: boolean): number | undefined {
+  if (connection?.lastMax === undefined) return undefined
+  return constant ? connection.lastMax : connection.lastMax + connection.answered
+}
+
 function maxRequests(core: PoolCore, total: number | undefined): Explanation['maxRequests'] {
   const option = core.options.maxRequests
   return total !== undefined && total < option
     ? { value: total, source: 'advertised', because: `the server allows ${total} requests on a connection` }
-    : { value: option, source: 'option', because: 'maxRequests; a count-down that the server sends is obeyed as well' }
+    : { value: option, source: 'option', because: 'maxRequests' }
 }
 
 function explainLiveness(core: PoolCore, applied: AppliedLiveness | undefined): Explanation['liveness'] {

@@ -20,7 +20,7 @@ export interface Counts {
   readonly dialFailures: number
   /** Time spent opening connections, failures included. */
   readonly dialTime: number
-  /** Requests that had to wait for a connection. */
+  /** Requests that had to wait for a connection, be it for one that was opened for them. */
   readonly waits: number
   /** Time they waited until they had one. */
   readonly waitTime: number
