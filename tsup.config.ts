@@ -24,7 +24,7 @@ const common: Options = {
 }
 
 export default defineConfig([
-  { ...common, format: 'esm', dts: { entry: { index: 'src/index.ts' } }, clean: true },
+  { ...common, format: 'esm', dts: { entry: { index: 'src/index.ts' } } },
   // p-queue is ESM only: `require('p-queue')` in a CommonJS build does not give its constructor, so it is bundled there.
   { ...common, format: 'cjs', dts: { entry: { index: 'src/index.ts' } }, noExternal: ['p-queue'] },
 ])

@@ -6,7 +6,7 @@
  *
  *     dispatch > [waiting] > granted > [queued in the client] > sent > response | error
  */
-import type { Duplex } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import { ConnectionError, KeepwiseError } from '../errors.js'
 import type { Connection } from '../pool/connection.js'
@@ -17,7 +17,7 @@ import { type EngineOptions, engineOf } from './engine.js'
 import { connectionHeaders } from './headers.js'
 import type { Abort, LegacyHandler } from './legacy-handler.js'
 
-/** Takes a request that its caller has dropped out of the client's queue, without harm to the connection. */
+/** Keeps a request from being written: its caller has dropped it, or its connection is not fit any more. */
 const dropped = new errors.RequestAbortedError('dropped before it was sent')
 
 export class Exchange extends Waiter {
@@ -50,7 +50,10 @@ export class Exchange extends Waiter {
       this.fail(error as Error)
       return
     }
-    if (!this.settled) this.origin.acquire(this)
+    if (this.settled) return
+    const { body } = this.options
+    if (isStream(body)) body.on('error', (error) => this.bodyFailed(error))
+    this.origin.acquire(this)
   }
 
   // --- to the pool ---------------------------------------------------------------------------------------------------
@@ -70,7 +73,7 @@ export class Exchange extends Waiter {
   // --- to undici's client --------------------------------------------------------------------------------------------
 
   onConnect(abort: Abort): void {
-    if (this.settled) throw dropped
+    if (this.settled || !this.origin.confirm(this.connection as Connection)) throw dropped
     this.sent = true
     this.abortSent = abort
   }
@@ -125,13 +128,15 @@ export class Exchange extends Waiter {
       this.handler.onError(error)
     } else if (this.sent) {
       // Of an error that is the caller's own (its abort, its destroy) there is nothing to explain.
-      const own = connection.retiring === 'aborted' || connection.state === 'closed'
+      const own = connection.closeReason === 'aborted' || connection.closeReason === 'pool-closed'
       if (!own) explain(error, connection, this.core)
       this.origin.discard(connection, error)
       this.fail(error)
     } else if (!connection.link.destroyed) {
-      // Its own fault (an invalid header), or nobody's (it was dropped): the connection is as good as before.
-      this.origin.giveBack(connection)
+      // Its own fault (an invalid header), or nobody's (it was dropped): the connection is as good as before. But undici
+      // goes on to close it where it was the body that failed.
+      if (isStream(this.options.body) && this.options.body.errored) this.origin.close(connection, 'aborted')
+      else this.origin.giveBack(connection)
       this.fail(error)
     } else if (connection.reused) {
       // Gone before anything was written: not one byte can have been processed. Any method goes elsewhere.
@@ -156,6 +161,11 @@ export class Exchange extends Waiter {
     // Not sent: it leaves the line, or the client's queue when its turn comes (see onConnect).
     if (this.connection === undefined) this.origin.cancel(this)
     this.fail(reason ?? new errors.RequestAbortedError())
+  }
+
+  /** Until undici listens to the body itself, that is from when the request is sent. */
+  private bodyFailed(error: Error): void {
+    if (!this.sent) this.abort(error)
   }
 
   private fail(error: Error): void {
@@ -187,7 +197,7 @@ export class Exchange extends Waiter {
   private optionsOn(connection: Connection): Dispatcher.DispatchOptions {
     const { options } = this
     const { servername } = this.origin.target
-    const last = connection.retiring !== undefined
+    const last = connection.closeReason !== undefined
     if (options.reset === true) connection.retire('server-close')
     else if (options.upgrade || options.method === 'CONNECT') connection.retire('upgrade')
     // undici closes after HEAD, for servers that send a body with it; here such bytes are noticed (`poisoned`).
@@ -201,6 +211,8 @@ export class Exchange extends Waiter {
     }
   }
 }
+
+const isStream = (body: unknown): body is Readable => body instanceof Readable
 
 /** Adds to an error what is known of the connection it happened on. */
 function explain(error: Error, connection: Connection, core: PoolCore): void {

@@ -21,6 +21,14 @@ export function mustAsk({ idleSince, grantedAt }: ReuseFacts, now: number): bool
 }
 
 /**
+ * Whether to look once more just before the request is written: a turn of the event loop lies between, and a turn can be
+ * long. Not for a connection that was in use until a moment ago.
+ */
+export function mustAskAgain({ idleSince, grantedAt }: ReuseFacts, now: number): boolean {
+  return now - grantedAt >= 1 && now - idleSince >= 100
+}
+
+/**
  * What the facts, and the kernel where it could be asked, say of an idle connection: the reason to close it, or
  * undefined when it is fit for use.
  */

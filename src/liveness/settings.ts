@@ -81,8 +81,8 @@ function applyTriple(socket: Socket, fd: number, plan: LivenessSetting, native: 
   if (nodeSetsTriple) (socket.setKeepAlive as SetTriple)(true, idle, interval, probes)
   else socket.setKeepAlive(true, idle)
   if (native === undefined) {
-    if (nodeSetsTriple) return { enabled: true, idle, interval, probes, source: 'node' }
-    return { enabled: true, idle, interval: undefined, probes: undefined, source: 'idle-only' }
+    if (nodeSetsTriple) return shared({ enabled: true, idle, interval, probes, source: 'node' })
+    return shared({ enabled: true, idle, interval: undefined, probes: undefined, source: 'idle-only' })
   }
   if (!nodeSetsTriple) {
     native.setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval / 1000)
@@ -96,11 +96,26 @@ function readBack(fd: number, native: Native): AppliedLiveness | undefined {
   const enabled = native.getInt(fd, SOL_SOCKET, SO_KEEPALIVE)
   const idle = native.getInt(fd, IPPROTO_TCP, TCP_KEEPIDLE)
   if (enabled < 0 || idle < 0) return undefined
-  return {
+  return shared({
     enabled: enabled === 1,
     idle: idle * 1000,
     interval: native.getInt(fd, IPPROTO_TCP, TCP_KEEPINTVL) * 1000,
     probes: native.getInt(fd, IPPROTO_TCP, TCP_KEEPCNT),
     source: 'kernel',
-  }
+  })
+}
+
+let last = unsupported
+
+/** The same object for the same values: thousands of sockets are tuned alike. */
+function shared(applied: AppliedLiveness): AppliedLiveness {
+  const { enabled, idle, interval, probes, source } = last
+  const same =
+    applied.enabled === enabled &&
+    applied.idle === idle &&
+    applied.interval === interval &&
+    applied.probes === probes &&
+    applied.source === source
+  if (!same) last = Object.freeze(applied)
+  return last
 }

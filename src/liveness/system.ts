@@ -27,8 +27,11 @@ export interface SystemLiveness extends LivenessTriple {
   readonly source: 'sysctl' | 'registry' | 'default'
 }
 
-/** Two hours, 75 s, 9: the defaults of Linux (tcp(7)); the BSDs send 8 probes. */
-const UNIX_DEFAULT: LivenessTriple = { idle: 7_200_000, interval: 75_000, probes: 9 }
+/** Two hours, 75 s, 9 probes: tcp(7). */
+const LINUX_DEFAULT: LivenessTriple = { idle: 7_200_000, interval: 75_000, probes: 9 }
+
+/** The same with 8 probes (TCPTV_KEEPCNT); macOS is one of them. */
+const BSD_DEFAULT: LivenessTriple = { ...LINUX_DEFAULT, probes: 8 }
 
 /** Two hours, 1 s, and since Vista always 10 probes (SIO_KEEPALIVE_VALS). */
 const WINDOWS_DEFAULT: LivenessTriple = { idle: 7_200_000, interval: 1_000, probes: 10 }
@@ -37,13 +40,13 @@ const WINDOWS_DEFAULT: LivenessTriple = { idle: 7_200_000, interval: 1_000, prob
 export function systemLiveness(system: SystemAccess = thisSystem): SystemLiveness {
   switch (system.platform) {
     case 'linux':
-      return orDefault(UNIX_DEFAULT, () => readLinux(system))
+      return orDefault(LINUX_DEFAULT, () => readLinux(system))
     case 'win32':
       return orDefault(WINDOWS_DEFAULT, () => readWindows(system))
     case 'darwin':
-      return orDefault({ ...UNIX_DEFAULT, probes: 8 }, () => readDarwin(system))
+      return orDefault(BSD_DEFAULT, () => readDarwin(system))
     default:
-      return { ...UNIX_DEFAULT, source: 'default' }
+      return { ...BSD_DEFAULT, source: 'default' }
   }
 }
 

@@ -104,7 +104,7 @@ export function resolveConnect(value: unknown): ResolvedConnect {
 /** An unknown name may be an option of a newer Node, so only a near miss of a known one is refused. */
 function refuseMistake(name: string): void {
   if (passedOn.includes(name)) return
-  const instead = decided[name]
+  const instead = Object.hasOwn(decided, name) ? decided[name] : undefined
   if (instead !== undefined)
     throw new OptionError(`connect.${name}`, `Option "connect.${name}" cannot be set: ${instead}.`)
   const near = nearest(name, [...Object.keys(connectSpecs), ...passedOn])

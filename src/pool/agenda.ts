@@ -17,6 +17,9 @@ export abstract class AgendaItem {
   abstract wake(now: number): number
 }
 
+/** In milliseconds. Long enough to bridge a busy second, short enough that one stall does not empty a pool. */
+const LAG_HALF_LIFE = 250
+
 export class Agenda {
   readonly #clock: Clock
   readonly #heap: AgendaItem[] = []
@@ -59,10 +62,10 @@ export class Agenda {
 
   /**
    * How late the event loop was of late, in milliseconds: by how much the last timers missed their time, halved with
-   * every second that has passed.
+   * every quarter of a second that has passed.
    */
   lag(now: number): number {
-    return this.#lag === 0 ? 0 : this.#lag * 2 ** (-(now - this.#lagAt) / 1000)
+    return this.#lag === 0 ? 0 : this.#lag * 2 ** (-(now - this.#lagAt) / LAG_HALF_LIFE)
   }
 
   #arm(): void {

@@ -10,7 +10,7 @@ import type { IdleFacts } from '../keepalive/expiry.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
-import type { Link } from '../wire/link.js'
+import type { Link, LinkEnding, LinkOwner } from '../wire/link.js'
 import { AgendaItem } from './agenda.js'
 import { ListNode } from './list.js'
 import type { OriginPool } from './origin-pool.js'
@@ -28,12 +28,12 @@ const transitions: Readonly<Record<ConnectionState, readonly ConnectionState[]>>
   closed: [],
 }
 
-export class Connection extends AgendaItem implements IdleFacts {
+export class Connection extends AgendaItem implements IdleFacts, LinkOwner {
   /** Written by `move` alone. */
   state: ConnectionState = 'active'
-  /** Place in its origin's list of idle connections, and in the pool's. */
+  /** Place in its origin's list of idle connections, and in the pool's if there is one. */
   readonly idleNode = new ListNode<Connection>(this)
-  readonly poolNode = new ListNode<Connection>(this)
+  poolNode: ListNode<Connection> | undefined = undefined
   /** What the face that uses it has attached: for the dispatcher, undici's client. */
   engine: unknown = undefined
 
@@ -46,8 +46,8 @@ export class Connection extends AgendaItem implements IdleFacts {
   requests = 0
   /** Whether it has ever been idle, or served: a failure on one that has not is no keep-alive race. */
   reused = false
-  /** Why it will be closed when it is released. Set once. */
-  retiring: CloseReason | undefined = undefined
+  /** Why it will be closed when it is released; once it is closed, why it was. */
+  closeReason: CloseReason | undefined = undefined
 
   /** Milliseconds the server advertised on it, or on the origin's last connection until its first response. */
   advertisedTimeout: number | undefined
@@ -101,7 +101,11 @@ export class Connection extends AgendaItem implements IdleFacts {
 
   /** Has it closed after the request it is on; the first reason stands. */
   retire(reason: CloseReason): void {
-    this.retiring ??= reason
+    this.closeReason ??= reason
+  }
+
+  linkEnded(ending: LinkEnding): void {
+    this.origin.linkEnded(this, ending)
   }
 
   wake(now: number): number {

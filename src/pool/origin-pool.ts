@@ -1,7 +1,7 @@
 /**
  * The connections to one origin and those who wait for one: lends, takes back, keeps, closes.
  *
- * The one place that ends connections: `close` when it is decided here or by a caller, `#ended` when the link's other
+ * The one place that ends connections: `close` when it is decided here or by a caller, `linkEnded` when the link's other
  * side was faster. Works on links and a clock; knows nothing of HTTP clients or sockets.
  *
  * Invariant: while a connection is idle, nobody stands in line.
@@ -10,9 +10,9 @@ import { AcquireTimeoutError, ConnectError, type OriginState, QueueFullError } f
 import { nothingAdvertised, parseKeepAlive } from '../keepalive/advertised.js'
 import { expired, idleAllowance, idleDeadline, idleReason } from '../keepalive/expiry.js'
 import { dialectSeen, remainingRequests } from '../keepalive/remaining.js'
-import { mustAsk, unfit } from '../keepalive/reuse.js'
+import { mustAsk, mustAskAgain, unfit } from '../keepalive/reuse.js'
 import type { CloseReason } from '../reasons.js'
-import type { Link, Target } from '../wire/link.js'
+import type { Link, LinkEnding, Target } from '../wire/link.js'
 import { AgendaItem } from './agenda.js'
 import type { Connection } from './connection.js'
 import { Counters } from './counters.js'
@@ -111,6 +111,20 @@ export class OriginPool extends AgendaItem implements DialOwner {
     return false
   }
 
+  /**
+   * Whether a granted connection is still fit, just before its request is written; if not, it is closed. A turn of the
+   * event loop lies between the grant and the write.
+   */
+  confirm(connection: Connection): boolean {
+    if (!connection.reused) return true
+    const now = this.#core.clock.now()
+    if (!mustAskAgain(connection, now)) return true
+    const reason = unfit(connection, connection.link.inspect(), now)
+    if (reason === undefined) return true
+    this.close(connection, reason)
+    return false
+  }
+
   /** Takes a waiter out of the line. */
   cancel(waiter: Waiter): void {
     this.#line.remove(waiter.node)
@@ -121,7 +135,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
   release(connection: Connection): void {
     if (connection.state !== 'active' || connection.link.destroyed) return // its end is under way, and will be reported
     const now = this.#core.clock.now()
-    connection.reused = true
+    connection.reused = true // even if it is handed on at once
     connection.idleSince = now
     this.#countResponse(connection)
     if (connection.advertisedTimeout !== undefined) connection.margin = this.#core.margin(connection, now)
@@ -136,8 +150,8 @@ export class OriginPool extends AgendaItem implements DialOwner {
     connection.requests--
     this.counters.requests--
     if (connection.reused) this.counters.reused--
-    if (connection.retiring === undefined) this.#offer(connection, this.#core.clock.now())
-    else this.close(connection, connection.retiring)
+    if (connection.closeReason === undefined) this.#offer(connection, this.#core.clock.now())
+    else this.close(connection, connection.closeReason)
   }
 
   /** What the response that is being read says in its `Keep-Alive` header. */
@@ -162,8 +176,13 @@ export class OriginPool extends AgendaItem implements DialOwner {
 
   /** Closes a connection whose exchange failed: the caller broke it off, or it broke under it. */
   discard(connection: Connection, error: Error): void {
-    const reason = connection.retiring ?? endingReason({ error, fin: connection.link.fin }, connection.state)
+    const reason = connection.closeReason ?? endingReason({ error, fin: connection.link.fin }, connection.state)
     this.close(connection, reason, error)
+  }
+
+  /** The link has ended without anybody here having ended it. */
+  linkEnded(connection: Connection, ending: LinkEnding): void {
+    this.#ended(connection, connection.closeReason ?? endingReason(ending, connection.state), ending.error)
   }
 
   /** Lets a connection go without closing it: it is the caller's own now. */
@@ -346,8 +365,9 @@ export class OriginPool extends AgendaItem implements DialOwner {
     const { agenda, events, idle } = this.#core
     if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
     connection.move('idle')
+    connection.reused = true
     this.#idle.push(connection.idleNode)
-    idle.push(connection.poolNode)
+    if (idle !== undefined) idle.push((connection.poolNode ??= new ListNode(connection)))
     this.#trim()
     if (connection.state !== 'idle') return
     const deadline = idleDeadline(connection)
@@ -363,7 +383,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
 
   #unlist(connection: Connection): void {
     this.#idle.remove(connection.idleNode)
-    this.#core.idle.remove(connection.poolNode)
+    if (connection.poolNode !== undefined) this.#core.idle?.remove(connection.poolNode)
   }
 
   #countResponse(connection: Connection): void {
@@ -377,7 +397,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
   }
 
   #reasonToClose(connection: Connection, now: number): CloseReason | undefined {
-    if (connection.retiring !== undefined) return connection.retiring
+    if (connection.closeReason !== undefined) return connection.closeReason
     if (connection.remaining <= 0) return 'advertised-max'
     if (this.#core.closing && this.#line.size === 0) return 'pool-closed'
     if (now >= connection.lifetimeEndsAt) return 'max-lifetime'
@@ -416,7 +436,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     this.#connections.add(connection)
     this.counters.opened++
     this.counters.dialTime += elapsed
-    link.onClose = (ending) => this.#ended(connection, endingReason(ending, connection.state), ending.error)
+    link.owner = connection
     const kernel = link.inspect()
     if (kernel !== undefined) connection.measured(kernel)
     if (connection.advertisedTimeout !== undefined) connection.margin = this.#core.margin(connection, now)
@@ -450,6 +470,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     const snapshot = events.heard('close') ? connection.snapshot(now) : undefined
     if (connection.state === 'settling') this.#settling--
     connection.move('closed')
+    connection.closeReason = reason
     this.#unlist(connection)
     this.#connections.delete(connection)
     agenda.cancel(connection)

@@ -47,8 +47,8 @@ export class PoolCore {
   readonly agenda: Agenda
   readonly events = new Events()
   readonly slots: Slots
-  /** Idle connections of all origins, the least recently used one first. */
-  readonly idle = new List<Connection>()
+  /** Idle connections of all origins, the least recently used one first; kept only where a cap may ask for one. */
+  readonly idle: List<Connection> | undefined
   readonly keepAliveTimeout: number
   /** New requests are refused. */
   closing = false
@@ -79,8 +79,9 @@ export class PoolCore {
     this.#random = random
     this.agenda = new Agenda(clock)
     this.keepAliveTimeout = keepAliveTimeout === 'auto' ? automaticIdleTime : keepAliveTimeout
+    this.idle = maxTotalConnections === Infinity ? undefined : new List()
     this.slots = new Slots(maxTotalConnections, () => {
-      const connection = this.idle.first
+      const connection = this.idle?.first
       connection?.origin.close(connection, 'surplus')
     })
     this.#heartbeat = new Heartbeat(() => this.slots.used > 0)

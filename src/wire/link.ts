@@ -25,8 +25,12 @@ export interface Link {
   destroy(error?: Error): void
   /** Lets the socket go: it belongs to somebody else now, and none of its events concern us any more. */
   letGo(): void
-  /** Called once when it is closed, if not through `destroy` here. Set by the connection that takes the link. */
-  onClose: ((ending: LinkEnding) => void) | undefined
+  /** Told once when it is closed, if not through `destroy` here. Set by the connection that takes the link. */
+  owner: LinkOwner | undefined
+}
+
+export interface LinkOwner {
+  linkEnded(ending: LinkEnding): void
 }
 
 /** How a link came to its end when the pool did not end it. */

@@ -7,7 +7,7 @@ import type { Native } from '../liveness/native.js'
 import type { LivenessPlan } from '../liveness/presets.js'
 import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
 import type { KernelView, TcpInfoReader } from '../liveness/tcp-info.js'
-import type { Link, LinkEnding } from './link.js'
+import type { Link, LinkOwner } from './link.js'
 
 /** How links of one pool are tuned and asked. */
 export interface LinkTools {
@@ -21,7 +21,7 @@ export class SocketLink implements Link {
   readonly remoteAddress: string | undefined
   readonly remotePort: number | undefined
   readonly liveness: AppliedLiveness
-  onClose: ((ending: LinkEnding) => void) | undefined = undefined
+  owner: LinkOwner | undefined = undefined
   readonly #tcpInfo: TcpInfoReader | undefined
 
   constructor(
@@ -33,12 +33,12 @@ export class SocketLink implements Link {
     this.remotePort = socket.remotePort
     this.liveness = applyLiveness(socket, descriptorOf(socket), plan, native)
     this.#tcpInfo = tcpInfo
-    // Until an HTTP client listens, and after it has stopped to, an error must not be without a listener.
-    socket.on('error', ignore).once('close', this.#closed)
+    // Its errors have a listener for good: undici's connector leaves one behind.
+    socket.on('close', this.#closed)
   }
 
   readonly #closed = (): void => {
-    this.onClose?.({ error: this.socket.errored ?? undefined, fin: this.fin })
+    this.owner?.linkEnded({ error: this.socket.errored ?? undefined, fin: this.fin })
   }
 
   get destroyed(): boolean {
@@ -65,12 +65,12 @@ export class SocketLink implements Link {
   }
 
   letGo(): void {
-    this.onClose = undefined
-    this.socket.off('error', ignore).off('close', this.#closed)
+    this.owner = undefined
+    this.socket.off('close', this.#closed)
   }
 
   destroy(error?: Error): void {
-    this.onClose = undefined
+    this.owner = undefined
     this.socket.destroy(error)
   }
 }
@@ -80,8 +80,6 @@ function descriptorOf(socket: Socket): number {
   const { _handle } = socket as Socket & { _handle?: { fd?: number } | null }
   return _handle?.fd ?? -1
 }
-
-function ignore(): void {}
 
 /** Reading is what makes a FIN known; a byte read here is one too many. */
 function drainParked(this: Socket): void {

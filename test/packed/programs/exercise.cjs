@@ -1,0 +1,44 @@
+/**
+ * Uses a pool as a program would, prints what it found as one line of JSON, and leaves a pool open: its idle connection
+ * must not keep the process alive.
+ */
+const { globalDispatchers } = require('./global-dispatchers.cjs')
+
+const origin = process.env.ORIGIN
+
+exports.exercise = async (createPool) => {
+  // Before anything else: which dispatcher does fetch use of itself?
+  await fetch(`${origin}/plain`).then((response) => response.text())
+  const found = { node: process.versions.node, globalDispatchers: globalDispatchers() }
+
+  const pool = createPool()
+  found.fetched = []
+  found.requested = []
+  for (let n = 0; n < 20; n++) {
+    const response = await fetch(`${origin}/fetch`, { dispatcher: pool.dispatcher })
+    found.fetched.push(`${response.status} ${await response.text()}`)
+  }
+  for (let n = 0; n < 20; n++) {
+    const response = await pool.dispatcher.request({ origin, path: '/request', method: 'GET' })
+    found.requested.push(`${response.statusCode} ${await response.body.text()}`)
+  }
+  found.capabilities = pool.capabilities
+
+  const closed = createPool()
+  await closed.dispatcher.request({ origin, path: '/closed', method: 'GET' }).then(({ body }) => body.text())
+  await closed.close()
+  found.afterClose = await codeOfRequest(closed)
+  const destroyed = createPool()
+  destroyed.destroy()
+  found.destroyed = await codeOfRequest(destroyed)
+
+  console.log(JSON.stringify(found))
+}
+
+/** The code of the error that a request fails with, or of that error's cause. */
+function codeOfRequest(pool) {
+  return pool.dispatcher.request({ origin, path: '/refused', method: 'GET' }).then(
+    () => 'no error',
+    (error) => [error.code, error.cause?.code].find((code) => code?.startsWith('ERR_KEEPWISE')) ?? String(error),
+  )
+}

@@ -1,0 +1,4 @@
+import { createPool } from 'keepwise'
+import { exercise } from './exercise.cjs'
+
+await exercise(createPool)

@@ -1,0 +1,4 @@
+const { createPool } = require('keepwise')
+const { exercise } = require('./exercise.cjs')
+
+exercise(createPool)

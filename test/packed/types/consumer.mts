@@ -1,0 +1,24 @@
+import { createPool } from 'keepwise'
+
+const pool = createPool({ maxConnections: 50, liveness: { idle: 30_000, interval: 5_000, probes: 3 } })
+
+pool.on('close', ({ connection, reason }) => {
+  const text: string = `${connection.origin} ${reason}`
+  console.log(text)
+})
+const fetched: Response = await fetch('http://127.0.0.1', { dispatcher: pool.dispatcher })
+await fetched.text()
+const response = await pool.dispatcher.request({ origin: 'http://127.0.0.1', path: '/', method: 'GET' })
+const status: number = response.statusCode
+const hasKernel: boolean = pool.capabilities.tcpInfo
+const restore: () => void = pool.install()
+restore()
+await pool.warm('http://127.0.0.1', 2)
+pool.explain('http://127.0.0.1')
+const closing: Promise<void> = pool.close()
+await closing
+pool.destroy(new Error(`${status} ${hasKernel}`))
+export async function scoped(): Promise<void> {
+  await using own = createPool()
+  own.stats()
+}

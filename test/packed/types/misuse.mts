@@ -1,0 +1,3 @@
+import { createPool } from 'keepwise'
+
+createPool({ maxConnection: 50 })

@@ -1,0 +1,177 @@
+/**
+ * Links, dials and waiters without sockets: the test says when a dial succeeds, what the kernel answers, and when the
+ * peer is gone, and reads what the pool did.
+ */
+import type { AppliedLiveness } from '../../src/liveness/settings.js'
+import type { KernelView } from '../../src/liveness/tcp-info.js'
+import type { Connection } from '../../src/pool/connection.js'
+import { Waiter } from '../../src/pool/waiter.js'
+import type { Dialer, Dialing, Link, LinkEnding, Target } from '../../src/wire/link.js'
+
+/** An error as sockets have them. */
+export function codedError(code: string, message = code): NodeJS.ErrnoException {
+  return Object.assign(new Error(message), { code })
+}
+
+/** What a kernel says of a connection with which nothing is wrong. */
+export function healthy(view: Partial<KernelView> = {}): KernelView {
+  const nothing = { unread: 0, probes: 0, retransmits: 0, sinceLastData: 0, rtt: 0, rttVariance: 0, bytesReceived: 0 }
+  return { established: true, ...nothing, ...view }
+}
+
+const untuned: AppliedLiveness = {
+  enabled: false,
+  idle: undefined,
+  interval: undefined,
+  probes: undefined,
+  source: 'unsupported',
+}
+
+export class FakeLink implements Link {
+  readonly localPort = 50_000
+  readonly remoteAddress = '127.0.0.1'
+  readonly remotePort = 80
+  readonly liveness = untuned
+  onClose: ((ending: LinkEnding) => void) | undefined = undefined
+  destroyed = false
+  fin = false
+  parked = false
+  /** It was given away by `letGo`. */
+  gone = false
+  /** What the pool destroyed it with, and whether it did. */
+  destroyedWith: Error | undefined
+  destroyedByPool = false
+  inspections = 0
+  #ending: LinkEnding | undefined
+
+  /** @param kernel what it answers; undefined where there is none to ask */
+  constructor(public kernel: KernelView | undefined) {}
+
+  inspect(): KernelView | undefined {
+    this.inspections++
+    return this.destroyed ? undefined : this.kernel
+  }
+
+  park(): void {
+    if (this.parked) throw new Error('parked twice')
+    this.parked = true
+  }
+
+  unpark(): void {
+    if (!this.parked) throw new Error('not parked')
+    this.parked = false
+  }
+
+  destroy(error?: Error): void {
+    this.onClose = undefined
+    this.destroyed = this.destroyedByPool = true
+    this.destroyedWith = error
+  }
+
+  letGo(): void {
+    this.onClose = undefined
+    this.gone = true
+  }
+
+  /** The peer, or the parser above, destroys it; the report of its close comes later, as a socket's 'close' does. */
+  breaks({ error, fin = false }: { error?: Error; fin?: boolean } = {}): void {
+    this.fin ||= fin
+    this.destroyed = true
+    this.#ending = { error, fin: this.fin }
+  }
+
+  /** Reports the close of a link that broke, unless the pool has destroyed it in the meantime. */
+  report(): void {
+    if (this.#ending === undefined) throw new Error('nothing to report: the link did not break')
+    this.onClose?.(this.#ending)
+    this.onClose = undefined
+  }
+
+  /** Breaks and reports it. */
+  ends(ending?: { error?: Error; fin?: boolean }): void {
+    this.breaks(ending)
+    this.report()
+  }
+}
+
+/** One attempt of the pool to open a link. It hangs until the test ends it, or the pool cancels it. */
+export class FakeDial {
+  state: 'running' | 'open' | 'failed' | 'cancelled' = 'running'
+
+  constructor(
+    readonly target: Target,
+    private readonly done: (error: Error | null, link?: Link) => void,
+    private readonly makeLink: () => FakeLink,
+  ) {}
+
+  open(link = this.makeLink()): FakeLink {
+    this.end('open')
+    this.done(null, link)
+    return link
+  }
+
+  fail(error: Error = codedError('ECONNREFUSED')): Error {
+    this.end('failed')
+    this.done(error)
+    return error
+  }
+
+  cancel(error: Error): void {
+    this.end('cancelled')
+    // A socket that is destroyed reports it later as well.
+    queueMicrotask(() => this.done(error))
+  }
+
+  private end(state: FakeDial['state']): void {
+    if (this.state !== 'running') throw new Error(`a dial that is ${this.state} cannot be ${state}`)
+    this.state = state
+  }
+}
+
+export class FakeDialer {
+  /** Every attempt, in the order of their starts. */
+  readonly dials: FakeDial[] = []
+  /** What the links it opens are like. */
+  makeLink = (): FakeLink => new FakeLink(healthy())
+
+  readonly dial: Dialer = (target, done): Dialing => {
+    const dial = new FakeDial(target, done, this.makeLink)
+    this.dials.push(dial)
+    return dial
+  }
+
+  /** Those that have not ended. */
+  get running(): FakeDial[] {
+    return this.dials.filter(({ state }) => state === 'running')
+  }
+}
+
+/** A request that only writes down what it gets. */
+export class FakeWaiter extends Waiter {
+  readonly grants: Connection[] = []
+  readonly refusals: Error[] = []
+  /** Called at each, after it was written down. */
+  whenGranted: ((connection: Connection) => void) | undefined
+  whenRefused: ((error: Error) => void) | undefined
+
+  granted(connection: Connection): void {
+    this.grants.push(connection)
+    this.whenGranted?.(connection)
+  }
+
+  refused(error: Error): void {
+    this.refusals.push(error)
+    this.whenRefused?.(error)
+  }
+
+  /** The connection it was given last; fails the test if there is none. */
+  get connection(): Connection {
+    const connection = this.grants.at(-1)
+    if (connection === undefined) throw new Error(`not granted${this.refusals.map((error) => `: ${error}`)}`)
+    return connection
+  }
+
+  get waits(): boolean {
+    return this.grants.length + this.refusals.length === 0
+  }
+}
