@@ -127,9 +127,9 @@ export class Exchange extends Waiter {
       // The response was complete, and the handler threw over it.
       this.handler.onError(error)
     } else if (this.sent) {
-      // Of an error that is the caller's own (its abort, its destroy) there is nothing to explain.
-      const own = connection.closeReason === 'aborted' || connection.closeReason === 'pool-closed'
-      if (!own) explain(error, connection, this.core)
+      // While the socket still stands it is the caller's own doing: an abort, a handler that threw, a body that failed.
+      if (!connection.link.destroyed) connection.retire('aborted')
+      else if (connection.closeReason !== 'pool-closed') explain(error, connection, this.core)
       this.origin.discard(connection, error)
       this.fail(error)
     } else if (!connection.link.destroyed) {
@@ -140,6 +140,7 @@ export class Exchange extends Waiter {
       this.fail(error)
     } else if (connection.reused) {
       // Gone before anything was written: not one byte can have been processed. Any method goes elsewhere.
+      this.origin.giveBack(connection)
       if (!this.settled) this.origin.acquire(this)
     } else {
       // A new connection that did not live to see its request: another one would hardly do better.

@@ -90,7 +90,7 @@ export class Agenda {
     // Until the round is over nothing arms: what the items schedule is looked at in the end.
     this.#timerAt = Number.NEGATIVE_INFINITY
     for (let item = this.#heap[0]; item !== undefined && item.wakeAt <= now; item = this.#heap[0]) {
-      const next = item.wake(now)
+      const next = wake(item, now)
       // An item that cancelled itself while it was awake stays away.
       if (item.place >= 0) this.schedule(item, next > now ? next : now + 1)
     }
@@ -125,6 +125,18 @@ export class Agenda {
   #put(item: AgendaItem, place: number): void {
     this.#heap[place] = item
     item.place = place
+  }
+}
+
+/** An item that throws leaves the agenda; the others must not miss their time for it. */
+function wake(item: AgendaItem, now: number): number {
+  try {
+    return item.wake(now)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+    return Infinity
   }
 }
 

@@ -44,6 +44,8 @@ export class Connection extends AgendaItem implements IdleFacts, LinkOwner {
   readonly lifetimeEndsAt: number
   /** Requests it was given. Only grows. */
   requests = 0
+  /** A request was written on it, and its response is not complete. */
+  asked = false
   /** Whether it has ever been idle, or served: a failure on one that has not is no keep-alive race. */
   reused = false
   /** Why it will be closed when it is released; once it is closed, why it was. */

@@ -3,15 +3,18 @@
  */
 import type { CloseReason } from '../reasons.js'
 import type { LinkEnding } from '../wire/link.js'
-import type { ConnectionState } from './connection.js'
 
-export function endingReason({ error, fin }: LinkEnding, state: ConnectionState): CloseReason {
+/** @param asked whether a request had been written on it that was not answered yet */
+export function endingReason({ error, fin }: LinkEnding, asked: boolean): CloseReason {
   const code = (error as NodeJS.ErrnoException | undefined)?.code
   switch (code) {
     case 'ECONNRESET':
     case 'EPIPE':
       return 'reset'
     case 'ETIMEDOUT':
+    // Where an ICMP error came in the meantime, the kernel gives up with that instead (tcp_write_err).
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
       return 'dead'
     case 'UND_ERR_INFO':
       // undici's own word: the exchange was broken off, or the response (HTTP/1.0, or without a length) was the last.
@@ -19,6 +22,6 @@ export function endingReason({ error, fin }: LinkEnding, state: ConnectionState)
   }
   if (fin) return 'server-fin'
   // Nobody had asked anything: what the parser could not place were bytes that nobody had asked for.
-  if (state !== 'active') return error === undefined ? 'server-fin' : 'poisoned'
+  if (!asked) return error === undefined ? 'server-fin' : 'poisoned'
   return 'error'
 }

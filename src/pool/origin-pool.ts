@@ -116,13 +116,16 @@ export class OriginPool extends AgendaItem implements DialOwner {
    * event loop lies between the grant and the write.
    */
   confirm(connection: Connection): boolean {
-    if (!connection.reused) return true
     const now = this.#core.clock.now()
-    if (!mustAskAgain(connection, now)) return true
-    const reason = unfit(connection, connection.link.inspect(), now)
-    if (reason === undefined) return true
-    this.close(connection, reason)
-    return false
+    if (connection.reused && mustAskAgain(connection, now)) {
+      const reason = unfit(connection, connection.link.inspect(), now)
+      if (reason !== undefined) {
+        this.close(connection, reason)
+        return false
+      }
+    }
+    connection.asked = true
+    return true
   }
 
   /** Takes a waiter out of the line. */
@@ -135,6 +138,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
   release(connection: Connection): void {
     if (connection.state !== 'active' || connection.link.destroyed) return // its end is under way, and will be reported
     const now = this.#core.clock.now()
+    connection.asked = false
     connection.reused = true // even if it is handed on at once
     connection.idleSince = now
     this.#countResponse(connection)
@@ -144,12 +148,12 @@ export class OriginPool extends AgendaItem implements DialOwner {
     else this.close(connection, reason)
   }
 
-  /** Takes back a connection on which nothing was sent after all. */
+  /** Takes back a connection, be it gone by now, on which nothing was sent after all. */
   giveBack(connection: Connection): void {
-    if (connection.state !== 'active' || connection.link.destroyed) return
     connection.requests--
     this.counters.requests--
     if (connection.reused) this.counters.reused--
+    if (connection.state !== 'active' || connection.link.destroyed) return
     if (connection.closeReason === undefined) this.#offer(connection, this.#core.clock.now())
     else this.close(connection, connection.closeReason)
   }
@@ -176,13 +180,13 @@ export class OriginPool extends AgendaItem implements DialOwner {
 
   /** Closes a connection whose exchange failed: the caller broke it off, or it broke under it. */
   discard(connection: Connection, error: Error): void {
-    const reason = connection.closeReason ?? endingReason({ error, fin: connection.link.fin }, connection.state)
+    const reason = connection.closeReason ?? endingReason({ error, fin: connection.link.fin }, connection.asked)
     this.close(connection, reason, error)
   }
 
   /** The link has ended without anybody here having ended it. */
   linkEnded(connection: Connection, ending: LinkEnding): void {
-    this.#ended(connection, connection.closeReason ?? endingReason(ending, connection.state), ending.error)
+    this.#ended(connection, connection.closeReason ?? endingReason(ending, connection.asked), ending.error)
   }
 
   /** Lets a connection go without closing it: it is the caller's own now. */
@@ -320,7 +324,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
       waiter.refused(new QueueFullError(this.state, maxWaiting))
       return
     }
-    this.counters.waits++
+    if (!again) this.counters.waits++
     this.#core.stirred(this)
     const deadline = waiter.waitingSince + acquireTimeout
     if (acquireTimeout > 0 && deadline < this.wakeAt) agenda.schedule(this, deadline)
