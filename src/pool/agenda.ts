@@ -89,13 +89,23 @@ export class Agenda {
     this.#timer = undefined
     // Until the round is over nothing arms: what the items schedule is looked at in the end.
     this.#timerAt = Number.NEGATIVE_INFINITY
-    for (let item = this.#heap[0]; item !== undefined && item.wakeAt <= now; item = this.#heap[0]) {
-      const next = wake(item, now)
-      // An item that cancelled itself while it was awake stays away.
+    try {
+      for (let item = this.#heap[0]; item !== undefined && item.wakeAt <= now; item = this.#heap[0])
+        this.#wake(item, now)
+    } finally {
+      this.#disarm()
+      this.#arm()
+    }
+  }
+
+  #wake(item: AgendaItem, now: number): void {
+    let next = Infinity // for one that throws: it leaves, and the others do not miss their time for it
+    try {
+      next = item.wake(now)
+    } finally {
+      // One that was cancelled while it was awake stays away.
       if (item.place >= 0) this.schedule(item, next > now ? next : now + 1)
     }
-    this.#disarm()
-    this.#arm()
   }
 
   #noteLag(late: number, now: number): void {
@@ -125,18 +135,6 @@ export class Agenda {
   #put(item: AgendaItem, place: number): void {
     this.#heap[place] = item
     item.place = place
-  }
-}
-
-/** An item that throws leaves the agenda; the others must not miss their time for it. */
-function wake(item: AgendaItem, now: number): number {
-  try {
-    return item.wake(now)
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
-    return Infinity
   }
 }
 

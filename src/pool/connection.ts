@@ -123,7 +123,7 @@ export class Connection extends AgendaItem implements IdleFacts, LinkOwner {
       remoteAddress: link.remoteAddress,
       remotePort: link.remotePort,
       age: now - this.openedAt,
-      idle: this.state === 'active' ? 0 : now - this.idleSince,
+      idle: this.state === 'active' || this.asked ? 0 : now - this.idleSince,
       requests,
       advertisedTimeout,
       remaining: remaining === Infinity ? undefined : remaining,

@@ -39,13 +39,20 @@ export class List<T> {
     this.#size++
   }
 
-  /** Adds a node that is in no list at the beginning. */
-  unshift(node: ListNode<T>): void {
+  /** Adds a node that is in no list before the first value that satisfies `isBehind`; looked for from the beginning. */
+  insert(node: ListNode<T>, isBehind: (value: T) => boolean): void {
+    let next = this.#first
+    while (next !== undefined && !isBehind(next.value)) next = next.next
+    if (next === undefined) {
+      this.push(node)
+      return
+    }
     node.list = this
-    node.next = this.#first
-    if (this.#first === undefined) this.#last = node
-    else this.#first.previous = node
-    this.#first = node
+    node.previous = next.previous
+    node.next = next
+    if (next.previous === undefined) this.#first = node
+    else next.previous.next = node
+    next.previous = node
     this.#size++
   }
 

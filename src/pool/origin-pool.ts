@@ -11,6 +11,7 @@ import { nothingAdvertised, parseKeepAlive } from '../keepalive/advertised.js'
 import { expired, idleAllowance, idleDeadline, idleReason } from '../keepalive/expiry.js'
 import { dialectSeen, remainingRequests } from '../keepalive/remaining.js'
 import { mustAsk, mustAskAgain, unfit } from '../keepalive/reuse.js'
+import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
 import { AgendaItem } from './agenda.js'
@@ -118,7 +119,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
   confirm(connection: Connection): boolean {
     const now = this.#core.clock.now()
     if (connection.reused && mustAskAgain(connection, now)) {
-      const reason = unfit(connection, connection.link.inspect(), now)
+      const reason = this.#unfit(connection, connection.link.inspect(), now)
       if (reason !== undefined) {
         this.close(connection, reason)
         return false
@@ -154,8 +155,10 @@ export class OriginPool extends AgendaItem implements DialOwner {
     this.counters.requests--
     if (connection.reused) this.counters.reused--
     if (connection.state !== 'active' || connection.link.destroyed) return
-    if (connection.closeReason === undefined) this.#offer(connection, this.#core.clock.now())
-    else this.close(connection, connection.closeReason)
+    const now = this.#core.clock.now()
+    const reason = connection.closeReason ?? this.#unfit(connection, connection.link.inspect(), now)
+    if (reason === undefined) this.#offer(connection, now)
+    else this.close(connection, reason)
   }
 
   /** What the response that is being read says in its `Keep-Alive` header. */
@@ -180,7 +183,8 @@ export class OriginPool extends AgendaItem implements DialOwner {
 
   /** Closes a connection whose exchange failed: the caller broke it off, or it broke under it. */
   discard(connection: Connection, error: Error): void {
-    const reason = connection.closeReason ?? endingReason({ error, fin: connection.link.fin }, connection.asked)
+    const { fin } = connection.link.ending
+    const reason = connection.closeReason ?? endingReason({ error, fin }, connection.asked)
     this.close(connection, reason, error)
   }
 
@@ -283,7 +287,12 @@ export class OriginPool extends AgendaItem implements DialOwner {
     // The last one that is permitted: nothing may wait behind it.
     if (connection.remaining <= 1) connection.retire('advertised-max')
     if (connection.requests >= this.#core.options.maxRequests) connection.retire('max-requests')
-    waiter.granted(connection)
+    try {
+      waiter.granted(connection)
+    } catch (error) {
+      this.close(connection, 'error', error as Error)
+      waiter.refused(error as Error)
+    }
   }
 
   /** The next idle connection that is fit for use; those that are not are closed on the way. */
@@ -293,15 +302,22 @@ export class OriginPool extends AgendaItem implements DialOwner {
       const connection = lifo ? this.#idle.last : this.#idle.first
       if (connection === undefined) return undefined
       this.#unlist(connection)
-      if (connection.link.destroyed) continue // its end is under way, and will be reported
-      if (!mustAsk(connection, now)) return connection
-      const kernel = connection.link.inspect()
-      if (kernel !== undefined) connection.measured(kernel)
-      const reason = unfit(connection, kernel, now)
+      const { link } = connection
+      if (!link.destroyed && !mustAsk(connection, now)) return connection
+      const kernel = link.inspect()
+      const reason = this.#unfit(connection, kernel, now)
       if (reason !== undefined) this.close(connection, reason)
       else if (kernel === undefined) this.#settle(connection)
       else return connection
     }
+  }
+
+  /** The reason why a connection without a request on it cannot be lent, or undefined. */
+  #unfit(connection: Connection, kernel: KernelView | undefined, now: number): CloseReason | undefined {
+    const { link } = connection
+    if (link.destroyed) return endingReason(link.ending, false)
+    if (kernel !== undefined) connection.measured(kernel)
+    return unfit(connection, kernel, now)
   }
 
   /** Nobody to ask: two turns of the event loop show a FIN that is already here. */
@@ -309,16 +325,20 @@ export class OriginPool extends AgendaItem implements DialOwner {
     connection.move('settling')
     this.#settling++
     this.#core.clock.afterTwoTurns(() => {
-      if (connection.state !== 'settling' || connection.link.destroyed) return // it was, or will be, counted at its end
-      this.#settling--
-      this.#offer(connection, this.#core.clock.now())
+      if (connection.state !== 'settling') return
+      const now = this.#core.clock.now()
+      const reason = this.#unfit(connection, undefined, now)
+      if (reason === undefined) {
+        this.#settling--
+        this.#offer(connection, now)
+      } else this.close(connection, reason)
     })
   }
 
   #enqueue(waiter: Waiter, again: boolean): void {
     const { options, agenda, events } = this.#core
     const { maxWaiting, acquireTimeout } = options
-    if (again) this.#line.unshift(waiter.node)
+    if (again) this.#line.insert(waiter.node, (other) => other.waitingSince > waiter.waitingSince)
     else if (this.#line.size < maxWaiting) this.#line.push(waiter.node)
     else {
       waiter.refused(new QueueFullError(this.state, maxWaiting))
@@ -355,7 +375,11 @@ export class OriginPool extends AgendaItem implements DialOwner {
   #handOver(connection: Connection, now: number): void {
     this.#handing = true
     for (let free: Connection | undefined = connection; free !== undefined; ) {
-      const waiter = this.#line.shift() as Waiter
+      const waiter = this.#line.shift()
+      if (waiter === undefined) {
+        this.#keep(free, now) // the last one left the line while `free` was looked for
+        break
+      }
       this.counters.waitTime += now - waiter.waitingSince
       this.#grant(free, waiter, now)
       free = this.#line.size === 0 ? undefined : this.#take(now)
@@ -368,7 +392,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
   #keep(connection: Connection, now: number): void {
     const { agenda, events, idle } = this.#core
     if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
-    connection.move('idle')
+    if (connection.state !== 'idle') connection.move('idle')
     connection.reused = true
     this.#idle.push(connection.idleNode)
     if (idle !== undefined) idle.push((connection.poolNode ??= new ListNode(connection)))

@@ -1,6 +1,6 @@
 /**
  * Someone who wants a connection: the pool's side of a request. Settled exactly once for each `acquire`, by `granted`
- * or by `refused`.
+ * or by `refused`, or never when it is cancelled. `refused` must not throw.
  */
 import type { Connection } from './connection.js'
 import { ListNode } from './list.js'

@@ -15,8 +15,8 @@ export interface Link {
   readonly destroyed: boolean
   /** Asks the kernel; undefined where it cannot be asked. The view is valid until the next call on any link. */
   inspect(): KernelView | undefined
-  /** The peer has closed its end. */
-  readonly fin: boolean
+  /** What is known of its end so far. */
+  readonly ending: LinkEnding
   /** Nobody reads it from now on: it does not keep the process alive, and watches itself for FIN and stray bytes. */
   park(): void
   /** Somebody is about to use it. */

@@ -7,7 +7,7 @@ import type { Native } from '../liveness/native.js'
 import type { LivenessPlan } from '../liveness/presets.js'
 import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
 import type { KernelView, TcpInfoReader } from '../liveness/tcp-info.js'
-import type { Link, LinkOwner } from './link.js'
+import type { Link, LinkEnding, LinkOwner } from './link.js'
 
 /** How links of one pool are tuned and asked. */
 export interface LinkTools {
@@ -38,15 +38,15 @@ export class SocketLink implements Link {
   }
 
   readonly #closed = (): void => {
-    this.owner?.linkEnded({ error: this.socket.errored ?? undefined, fin: this.fin })
+    this.owner?.linkEnded(this.ending)
   }
 
   get destroyed(): boolean {
     return this.socket.destroyed
   }
 
-  get fin(): boolean {
-    return this.socket.readableEnded
+  get ending(): LinkEnding {
+    return { error: this.socket.errored ?? undefined, fin: this.socket.readableEnded }
   }
 
   park(): void {
