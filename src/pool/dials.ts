@@ -82,12 +82,12 @@ export class Dials {
   }
 
   #attempt(): Promise<DialResult> {
-    return new Promise((resolve) => {
+    return new Promise<DialResult>((resolve) => {
       const dialing = this.#dial(this.#owner.target, (error, link) => {
         this.#running.delete(dialing)
         resolve(error === null ? { link: link as Link } : { error })
       })
       this.#running.add(dialing)
-    })
+    }).catch((error: Error) => ({ error })) // what net.connect refuses outright: a local address that is none
   }
 }

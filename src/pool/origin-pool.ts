@@ -4,7 +4,7 @@
  * The one place that ends connections: `close` when it is decided here or by a caller, `linkEnded` when the link's other
  * side was faster. Works on links and a clock; knows nothing of HTTP clients or sockets.
  *
- * Invariant: while a connection is idle, nobody stands in line.
+ * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
 import { AcquireTimeoutError, ConnectError, type OriginState, QueueFullError } from '../errors.js'
 import { nothingAdvertised, parseKeepAlive } from '../keepalive/advertised.js'
@@ -42,6 +42,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
   readonly #line = new List<Waiter>()
   readonly #dials: Dials
   #settling = 0
+  #lastTicket = 0
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
   #handing = false
   #lastConnectError: Error | undefined = undefined
@@ -99,8 +100,11 @@ export class OriginPool extends AgendaItem implements DialOwner {
   /** Grants the waiter a connection, at once (then the answer is true) or when there is one; or refuses it. */
   acquire(waiter: Waiter): boolean {
     const now = this.#core.clock.now()
-    const again = waiter.waitingSince >= 0
-    if (!again) waiter.waitingSince = now
+    const again = waiter.ticket > 0
+    if (!again) {
+      waiter.waitingSince = now
+      waiter.ticket = ++this.#lastTicket
+    }
     if (this.#line.size === 0) {
       const connection = this.#take(now)
       if (connection !== undefined) {
@@ -235,15 +239,20 @@ export class OriginPool extends AgendaItem implements DialOwner {
       if (error !== undefined) this.#dialFailed(error, elapsed)
       this.#core.slots.free()
       // While nothing is open, the dials that are left decide: no new ones for those that wait for them.
-      if (this.#connections.size > 0 || this.#dials.count === 0) this.#dialForLine()
+      if (this.#connections.size > 0 || this.#dials.count === 0) this.#serveLine()
       this.#checkQuiet()
     }
   }
 
-  /** Dials for those in line, as far as the caps allow; called when a slot is free for this origin, too. */
-  dialNext(): void {
-    this.#dialForLine()
-    if (!this.#needsDial()) this.#core.slots.leave(this)
+  /** Whether another slot of the pool's would be of use. */
+  get needsSlot(): boolean {
+    return this.#supply < this.#line.size && this.size < this.#core.options.maxConnections
+  }
+
+  /** A slot is free for this origin. */
+  useSlot(): void {
+    this.#serveLine()
+    if (!this.needsSlot) this.#core.slots.leave(this)
   }
 
   // --- the agenda ----------------------------------------------------------------------------------------------------
@@ -295,7 +304,10 @@ export class OriginPool extends AgendaItem implements DialOwner {
     }
   }
 
-  /** The next idle connection that is fit for use; those that are not are closed on the way. */
+  /**
+   * The next idle connection that is fit for use; those that are not are closed on the way. One about which nobody can be
+   * asked settles first, and comes by itself.
+   */
   #take(now: number): Connection | undefined {
     const lifo = this.#core.options.scheduling === 'lifo'
     for (;;) {
@@ -306,9 +318,13 @@ export class OriginPool extends AgendaItem implements DialOwner {
       if (!link.destroyed && !mustAsk(connection, now)) return connection
       const kernel = link.inspect()
       const reason = this.#unfit(connection, kernel, now)
-      if (reason !== undefined) this.close(connection, reason)
-      else if (kernel === undefined) this.#settle(connection)
-      else return connection
+      if (reason !== undefined) {
+        this.close(connection, reason)
+        continue
+      }
+      if (kernel !== undefined) return connection
+      this.#settle(connection)
+      return undefined
     }
   }
 
@@ -338,7 +354,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
   #enqueue(waiter: Waiter, again: boolean): void {
     const { options, agenda, events } = this.#core
     const { maxWaiting, acquireTimeout } = options
-    if (again) this.#line.insert(waiter.node, (other) => other.waitingSince > waiter.waitingSince)
+    if (again) this.#line.insert(waiter.node, (other) => other.ticket > waiter.ticket)
     else if (this.#line.size < maxWaiting) this.#line.push(waiter.node)
     else {
       waiter.refused(new QueueFullError(this.state, maxWaiting))
@@ -349,7 +365,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     const deadline = waiter.waitingSince + acquireTimeout
     if (acquireTimeout > 0 && deadline < this.wakeAt) agenda.schedule(this, deadline)
     if (events.heard('wait')) events.emit('wait', { origin: this.target.origin, waiting: this.#line.size })
-    this.#dialForLine()
+    this.#serveLine()
   }
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
@@ -386,16 +402,24 @@ export class OriginPool extends AgendaItem implements DialOwner {
     }
     this.#handing = false
     this.#trim()
+    this.#serveLine()
     this.#lineShrank()
   }
 
   #keep(connection: Connection, now: number): void {
     const { agenda, events, idle } = this.#core
     if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
+    const late = connection.state === 'settling' // others became idle after it did
     if (connection.state !== 'idle') connection.move('idle')
     connection.reused = true
-    this.#idle.push(connection.idleNode)
-    if (idle !== undefined) idle.push((connection.poolNode ??= new ListNode(connection)))
+    const isBehind = (other: Connection): boolean => other.idleSince > connection.idleSince
+    if (late) this.#idle.insert(connection.idleNode, isBehind)
+    else this.#idle.push(connection.idleNode)
+    if (idle !== undefined) {
+      connection.poolNode ??= new ListNode(connection)
+      if (late) idle.insert(connection.poolNode, isBehind)
+      else idle.push(connection.poolNode)
+    }
     this.#trim()
     if (connection.state !== 'idle') return
     const deadline = idleDeadline(connection)
@@ -449,12 +473,17 @@ export class OriginPool extends AgendaItem implements DialOwner {
     return this.#dials.count + this.#settling
   }
 
-  #needsDial(): boolean {
-    return this.#supply < this.#line.size && this.size < this.#core.options.maxConnections
-  }
-
-  #dialForLine(): void {
-    while (this.#needsDial() && this.#core.slots.take(this)) this.#dials.start()
+  /** Sees to it that something comes for everybody in line, as far as the caps allow. */
+  #serveLine(): void {
+    while (this.#supply < this.#line.size && !this.#handing) {
+      if (this.#idle.size > 0) {
+        // Only where the kernel cannot be asked: each request has one more connection looked at.
+        const now = this.#core.clock.now()
+        const connection = this.#take(now)
+        if (connection !== undefined) this.#handOver(connection, now)
+      } else if (this.needsSlot && this.#core.slots.take(this)) this.#dials.start()
+      else return
+    }
   }
 
   #opened(link: Link, elapsed: number): void {
@@ -486,8 +515,8 @@ export class OriginPool extends AgendaItem implements DialOwner {
     // unless what is under way is enough for all.
     const all = this.size === 0
     if (!all && this.#supply >= this.#line.size) return
-    do this.#line.shift()?.refused(error)
-    while (all && this.#line.size > 0)
+    // Counted first: what its victims send in their place is not its victim.
+    for (let left = all ? this.#line.size : 1; left > 0; left--) this.#line.shift()?.refused(error)
     this.#lineShrank()
   }
 
@@ -507,7 +536,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     if (snapshot !== undefined) events.emit('close', { connection: snapshot, reason, ...(error && { error }) })
     this.#core.ended(this, connection, error)
     slots.free()
-    this.#dialForLine()
+    this.#serveLine()
     this.#checkQuiet()
   }
 

@@ -175,6 +175,7 @@ export class PoolCore {
   quieted(origin: OriginPool): void {
     this.#quiet.add(origin)
     if (this.#quiet.size > MOST_QUIET_ORIGINS) this.#forget()
+    if (this.slots.used === 0) this.agenda.cancel(this.#heartbeat)
     if (this.closing) this.#checkQuiet()
   }
 

@@ -21,9 +21,13 @@ export class Slots {
     this.#makeRoom = makeRoom
   }
 
-  /** The origin that gets the next slot, if any waits for one. */
+  /** The origin that gets the next slot, if any still needs one. */
   get next(): OriginPool | undefined {
-    return this.#starving.first ?? this.#hungry.first
+    for (;;) {
+      const origin = this.#starving.first ?? this.#hungry.first
+      if (origin === undefined || origin.needsSlot) return origin
+      this.leave(origin)
+    }
   }
 
   /** Whether a slot is free that nobody waits for. */
@@ -40,7 +44,7 @@ export class Slots {
       this.used++
       return true
     }
-    if (origin.slotNode.list === undefined) (origin.size === 0 ? this.#starving : this.#hungry).push(origin.slotNode)
+    this.#lineUp(origin)
     return false
   }
 
@@ -50,8 +54,15 @@ export class Slots {
     while (this.used < this.#max) {
       const { next } = this
       if (next === undefined) return
-      next.dialNext()
+      next.useSlot()
     }
+  }
+
+  #lineUp(origin: OriginPool): void {
+    const { slotNode } = origin
+    // One that has lost its last connection since it came here moves up.
+    if (origin.size === 0) this.#hungry.remove(slotNode)
+    if (slotNode.list === undefined) (origin.size === 0 ? this.#starving : this.#hungry).push(slotNode)
   }
 
   /** The origin needs no slot any more. */

@@ -8,8 +8,9 @@ import { ListNode } from './list.js'
 export abstract class Waiter {
   /** Its place in an origin's line; made when it first has to stand in one. */
   #node: ListNode<Waiter> | undefined
-  /** Since when it waits, on the pool's clock; kept when it has to wait a second time. */
+  /** Since when it waits, on the pool's clock, and its number; both kept when it has to wait a second time. */
   waitingSince = -1
+  ticket = 0
 
   get node(): ListNode<Waiter> {
     this.#node ??= new ListNode<Waiter>(this)
