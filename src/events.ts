@@ -56,15 +56,23 @@ export class Events {
   }
 
   off<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): void {
-    this.#emitter.off(event, listener as never)
+    const isMeant = (each: unknown): boolean => each === listener || (each as Once).listener === listener
+    const found = this.#emitter.listeners(event).find(isMeant)
+    if (found !== undefined) this.#emitter.off(event, found)
   }
 
-  /** For one event only. The emitter's own `once` would have to be unwrapped by the loop above. */
+  /** For one event only. The emitter's own `once` cannot be told apart by the loop above, so this is one of ours. */
   once<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): void {
-    const first = (payload: never): void => {
-      this.#emitter.off(event, first as never)
-      ;(listener as (payload: never) => void)(payload)
-    }
-    this.#emitter.on(event, first as never)
+    const once: Once = Object.assign(
+      (payload: unknown) => {
+        this.#emitter.off(event, once as never)
+        ;(listener as (payload: unknown) => void)(payload)
+      },
+      { listener },
+    )
+    this.#emitter.on(event, once as never)
   }
 }
+
+/** A listener that takes itself off, and the one it stands for. */
+type Once = ((payload: unknown) => void) & { readonly listener: unknown }
