@@ -112,7 +112,7 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
     const { origin } = options
     if (typeof origin === 'string') {
       const known = this.#aliases.get(origin)
-      if (known !== undefined && known.target.protocol === 'http:') return known
+      if (known !== undefined && known.target.protocol === 'http:') return this.#core.current(known)
     }
     if (!origin || (typeof origin !== 'string' && !(origin instanceof URL)))
       throw new errors.InvalidArgumentError('opts.origin must be a non-empty string or URL.')
@@ -120,7 +120,7 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
     const servername = text.startsWith('http:') ? undefined : this.#servername(options)
     const alias = servername === undefined ? text : `${text} as ${servername}`
     const known = this.#aliases.get(alias)
-    if (known !== undefined) return known
+    if (known !== undefined) return this.#core.current(known)
     const target = parse(text, servername ?? this.#core.servername)
     const pool = this.#core.origin(keyOf(target), () => target)
     if (this.#aliases.size >= MOST_ALIASES) this.#aliases.clear()

@@ -17,6 +17,10 @@ import { type EngineOptions, engineOf } from './engine.js'
 import { connectionHeaders } from './headers.js'
 import type { Abort, LegacyHandler } from './legacy-handler.js'
 
+type Listener = (error: Error) => void
+
+const none: readonly Listener[] = []
+
 /** Keeps a request from being written: its caller has dropped it, or its connection is not fit any more. */
 const dropped = new errors.RequestAbortedError('dropped before it was sent')
 
@@ -26,14 +30,17 @@ export class Exchange extends Waiter {
   private abortSent: Abort | undefined = undefined
   /** The caller's handler has had its last word. */
   private settled = false
+  private lookedTwice = false
   /** The client has begun to write it on the present connection. */
   private sent = false
+  /** undici's listeners for errors of the body, until it is sent. */
+  private heldOff: readonly Listener[] = none
   /** All of it is written. */
   private sentWhole = false
 
   constructor(
     private readonly core: PoolCore,
-    private readonly origin: OriginPool,
+    private origin: OriginPool,
     private readonly options: Dispatcher.DispatchOptions,
     private readonly handler: LegacyHandler,
   ) {
@@ -52,18 +59,23 @@ export class Exchange extends Waiter {
     }
     if (this.settled) return
     const { body } = this.options
-    if (isStream(body)) body.on('error', (error) => this.bodyFailed(error))
-    this.origin.acquire(this)
+    if (isStream(body)) {
+      body.on('error', (error) => this.bodyFailed(error))
+      if (body.errored) this.abort(body.errored)
+    }
+    if (!this.settled) this.origin.acquire(this)
   }
 
   // --- to the pool ---------------------------------------------------------------------------------------------------
 
   granted(connection: Connection): void {
     this.connection = connection
-    engineOf(connection, this.engineOptions).dispatch(
-      this.optionsOn(connection),
-      this as unknown as Dispatcher.DispatchHandler,
-    )
+    const engine = engineOf(connection, this.engineOptions)
+    const options = this.optionsOn(connection)
+    const { body } = this.options
+    const before = isStream(body) ? body.listeners('error') : undefined
+    engine.dispatch(options, this as unknown as Dispatcher.DispatchHandler)
+    if (before !== undefined && !this.sent) this.holdErrorsOff(body as Readable, before)
   }
 
   refused(error: Error): void {
@@ -73,8 +85,10 @@ export class Exchange extends Waiter {
   // --- to undici's client --------------------------------------------------------------------------------------------
 
   onConnect(abort: Abort): void {
-    if (this.settled || !this.origin.confirm(this.connection as Connection)) throw dropped
+    if (this.settled || !this.origin.confirm(this.connection as Connection, !this.lookedTwice)) throw dropped
     this.sent = true
+    for (const listener of this.heldOff) (this.options.body as Readable).on('error', listener)
+    this.heldOff = none
     this.abortSent = abort
   }
 
@@ -132,16 +146,19 @@ export class Exchange extends Waiter {
       else if (connection.closeReason !== 'pool-closed') explain(error, connection, this.core)
       this.origin.discard(connection, error)
       this.fail(error)
+    } else if (error === dropped && !this.settled && !connection.link.destroyed) {
+      // Nobody could say whether it is still good after a long turn of the event loop: it settles, once.
+      this.lookedTwice = true
+      this.origin.giveBack(connection)
+      this.acquireAgain()
     } else if (!connection.link.destroyed) {
-      // Its own fault (an invalid header), or nobody's (it was dropped): the connection is as good as before. But undici
-      // goes on to close it where it was the body that failed.
-      if (isStream(this.options.body) && this.options.body.errored) this.origin.close(connection, 'aborted')
-      else this.origin.giveBack(connection)
+      // Its own fault (an invalid header), or nobody's (it was dropped): the connection is as good as before.
+      this.origin.giveBack(connection)
       this.fail(error)
     } else if (connection.reused) {
       // Gone before anything was written: not one byte can have been processed. Any method goes elsewhere.
       this.origin.giveBack(connection)
-      if (!this.settled) this.origin.acquire(this)
+      if (!this.settled) this.acquireAgain()
     } else {
       // A new connection that did not live to see its request: another one would hardly do better.
       const early = new errors.SocketError('other side closed before the request was sent')
@@ -151,6 +168,11 @@ export class Exchange extends Waiter {
   }
 
   // --- inside --------------------------------------------------------------------------------------------------------
+
+  private acquireAgain(): void {
+    this.origin = this.core.current(this.origin)
+    this.origin.acquire(this)
+  }
 
   private abort(reason?: Error): void {
     if (this.settled) return
@@ -162,6 +184,17 @@ export class Exchange extends Waiter {
     // Not sent: it leaves the line, or the client's queue when its turn comes (see onConnect).
     if (this.connection === undefined) this.origin.cancel(this)
     this.fail(reason ?? new errors.RequestAbortedError())
+  }
+
+  /**
+   * Keeps undici from hearing of a body's failure until the request is written: it would close the connection, on which
+   * nothing was sent, for it.
+   *
+   * @param before the listeners that were there before undici's
+   */
+  private holdErrorsOff(body: Readable, before: readonly unknown[]): void {
+    this.heldOff = body.listeners('error').filter((listener) => !before.includes(listener)) as Listener[]
+    for (const listener of this.heldOff) body.off('error', listener)
   }
 
   /** Until undici listens to the body itself, that is from when the request is sent. */
@@ -189,9 +222,9 @@ export class Exchange extends Waiter {
 
   private noteHeaders(rawHeaders: Buffer[]): void {
     const connection = this.connection as Connection
-    const { keepAlive, close } = connectionHeaders(rawHeaders)
+    const { keepAlive, persists, close } = connectionHeaders(rawHeaders)
     if (close) connection.retire('server-close')
-    if (keepAlive !== undefined) this.origin.heard(connection, keepAlive)
+    if (keepAlive !== undefined) this.origin.heard(connection, keepAlive, persists)
   }
 
   /** The caller's options, and what this connection makes of them; a copy only where something differs. */

@@ -10,16 +10,17 @@ export type RawHeaders = readonly (Uint8Array | string)[]
 export interface ConnectionHeaders {
   /** Values of `Keep-Alive`, joined; undefined for none. */
   keepAlive: string | undefined
-  /** `Connection: close`. */
+  /** `Connection: keep-alive` and `Connection: close`. */
+  persists: boolean
   close: boolean
 }
 
-const found: ConnectionHeaders = { keepAlive: undefined, close: false }
+const found: ConnectionHeaders = { keepAlive: undefined, persists: false, close: false }
 
 /** Both names have ten characters, so that all others are passed over by their length. The result is valid until the next call. */
 export function connectionHeaders(raw: RawHeaders): ConnectionHeaders {
   found.keepAlive = undefined
-  found.close = false
+  found.persists = found.close = false
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as Uint8Array | string
     if (name.length !== 10) continue
@@ -27,7 +28,14 @@ export function connectionHeaders(raw: RawHeaders): ConnectionHeaders {
     if (lower === 'keep-alive') {
       const value = text(raw[index + 1])
       found.keepAlive = found.keepAlive === undefined ? value : `${found.keepAlive}, ${value}`
-    } else if (lower === 'connection') found.close ||= /(?:^|[,\s])close(?:$|[,\s])/i.test(text(raw[index + 1]))
+    } else if (lower === 'connection') {
+      for (const token of text(raw[index + 1])
+        .toLowerCase()
+        .split(',')) {
+        found.persists ||= token.trim() === 'keep-alive'
+        found.close ||= token.trim() === 'close'
+      }
+    }
   }
   return found
 }

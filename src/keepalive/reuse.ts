@@ -6,26 +6,32 @@ import type { CloseReason } from '../reasons.js'
 import { expired, type IdleFacts } from './expiry.js'
 
 export interface ReuseFacts extends IdleFacts {
-  /** When its last request was handed over: the server certainly spoke to us after that. */
-  readonly grantedAt: number
+  /** When it was last known to be good: at the end of a quick exchange, or when the kernel said so. */
+  readonly trustedAt: number
 }
 
+/** In milliseconds. No server's idle timer is shorter. */
+const SHORTEST_IDLE_TIMER = 100
+
 /**
- * Whether the connection's state has to be looked at before it is used again.
- *
- * Not if it went idle in this very millisecond, unless its last exchange took so long that the response may have waited
- * for a blocked event loop, with the server's FIN behind it: no server's idle timer is shorter than a tenth of a second.
+ * Whether an exchange was so quick that its connection can be trusted at its end. After a long one the response may have
+ * waited for a blocked event loop, with the server's FIN behind it.
  */
-export function mustAsk({ idleSince, grantedAt }: ReuseFacts, now: number): boolean {
-  return now - idleSince >= 1 || now - grantedAt >= 100
+export function wasQuick(grantedAt: number, now: number): boolean {
+  return now - grantedAt < SHORTEST_IDLE_TIMER
+}
+
+/** Whether the connection has to be looked at before it is used again: not if it was good in this very millisecond. */
+export function mustAsk({ trustedAt }: ReuseFacts, now: number): boolean {
+  return now > trustedAt
 }
 
 /**
  * Whether to look once more just before the request is written: a turn of the event loop lies between, and a turn can be
  * long. Not for a connection that was in use until a moment ago.
  */
-export function mustAskAgain({ idleSince, grantedAt }: ReuseFacts, now: number): boolean {
-  return now - grantedAt >= 1 && now - idleSince >= 100
+export function mustAskAgain({ idleSince, trustedAt }: ReuseFacts, now: number): boolean {
+  return now > trustedAt && now - idleSince >= SHORTEST_IDLE_TIMER
 }
 
 /**

@@ -1,12 +1,13 @@
 /**
  * One connection: its link, what the server said on it, and where it stands.
  *
- *     dialed > active <> idle > settling > active | idle
- *                  any of them > closed
+ *     dialed > active <> idle
+ *              active | idle > settling > active | idle
+ *              any of them > closed
  *
  * A connection decides nothing and closes nothing: its origin pool does, through `move`.
  */
-import type { IdleFacts } from '../keepalive/expiry.js'
+import type { ReuseFacts } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
@@ -22,13 +23,13 @@ import type { OriginPool } from './origin-pool.js'
 export type ConnectionState = 'active' | 'idle' | 'settling' | 'closed'
 
 const transitions: Readonly<Record<ConnectionState, readonly ConnectionState[]>> = {
-  active: ['idle', 'closed'],
+  active: ['idle', 'settling', 'closed'],
   idle: ['active', 'settling', 'closed'],
   settling: ['active', 'idle', 'closed'],
   closed: [],
 }
 
-export class Connection extends AgendaItem implements IdleFacts, LinkOwner {
+export class Connection extends AgendaItem implements ReuseFacts, LinkOwner {
   /** Written by `move` alone. */
   state: ConnectionState = 'active'
   /** Place in its origin's list of idle connections, and in the pool's if there is one. */
@@ -41,6 +42,8 @@ export class Connection extends AgendaItem implements IdleFacts, LinkOwner {
   idleSince: number
   /** When it was last lent. */
   grantedAt: number
+  /** When it was last known to be good. */
+  trustedAt: number
   readonly lifetimeEndsAt: number
   /** Requests it was given. Only grows. */
   requests = 0
@@ -51,8 +54,10 @@ export class Connection extends AgendaItem implements IdleFacts, LinkOwner {
   /** Why it will be closed when it is released; once it is closed, why it was. */
   closeReason: CloseReason | undefined = undefined
 
-  /** Milliseconds the server advertised on it, or on the origin's last connection until its first response. */
+  /** Milliseconds the server advertised on it; until its first response, on another one to the same origin. */
   advertisedTimeout: number | undefined
+  /** Of the response that is being read. */
+  timeoutHeard = false
   /** Requests the server still allows; Infinity when it named no `max`. Only falls. */
   remaining = Infinity
   /** `max` of its last response that had one, and of the response that is being read. */
@@ -76,6 +81,7 @@ export class Connection extends AgendaItem implements IdleFacts, LinkOwner {
     super()
     this.idleSince = openedAt
     this.grantedAt = openedAt
+    this.trustedAt = openedAt
     this.lifetimeEndsAt = openedAt + lifetime
     this.advertisedTimeout = advertisedTimeout
   }

@@ -12,7 +12,7 @@ export interface DialOwner {
   readonly target: Target
   /** Whether a dial that is about to start is still of use. */
   dialWanted(): boolean
-  /** A dial has ended, and is no longer counted: with a link, with an error, or dropped (neither). */
+  /** A dial has ended, and is no longer counted: with a link, with an error, or dropped or cancelled (neither). */
   dialEnded(outcome: DialOutcome): void
 }
 
@@ -69,16 +69,13 @@ export class Dials {
 
   async #run(generation: number, warm: WarmCallback | undefined): Promise<void> {
     const startedAt = this.#clock.now()
-    const outcome = await this.#outcome(generation, warm !== undefined)
+    const wanted = generation === this.#generation && (warm !== undefined || this.#owner.dialWanted())
+    const result = wanted ? await this.#attempt() : {}
+    const cancelled = generation === this.#generation || result.link !== undefined ? undefined : this.#cancelled
     this.count--
     if (warm !== undefined) this.warming--
-    this.#owner.dialEnded({ ...outcome, elapsed: this.#clock.now() - startedAt })
-    warm?.(outcome.error)
-  }
-
-  #outcome(generation: number, warm: boolean): DialResult | Promise<DialResult> {
-    if (generation !== this.#generation) return { error: this.#cancelled as Error }
-    return warm || this.#owner.dialWanted() ? this.#attempt() : {}
+    this.#owner.dialEnded({ ...(cancelled === undefined && result), elapsed: this.#clock.now() - startedAt })
+    warm?.(cancelled ?? result.error)
   }
 
   #attempt(): Promise<DialResult> {

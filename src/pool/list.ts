@@ -31,28 +31,31 @@ export class List<T> {
 
   /** Adds a node that is in no list at the end. */
   push(node: ListNode<T>): void {
-    node.list = this
-    node.previous = this.#last
-    if (this.#last === undefined) this.#first = node
-    else this.#last.next = node
-    this.#last = node
-    this.#size++
+    this.#link(node, this.#last, undefined)
   }
 
-  /** Adds a node that is in no list before the first value that satisfies `isBehind`; looked for from the beginning. */
-  insert(node: ListNode<T>, isBehind: (value: T) => boolean): void {
+  /** Adds a node that is in no list before the first value that comes later; looked for from the beginning. */
+  insertFromStart(node: ListNode<T>, comesLater: (value: T) => boolean): void {
     let next = this.#first
-    while (next !== undefined && !isBehind(next.value)) next = next.next
-    if (next === undefined) {
-      this.push(node)
-      return
-    }
+    while (next !== undefined && !comesLater(next.value)) next = next.next
+    this.#link(node, next === undefined ? this.#last : next.previous, next)
+  }
+
+  /** Adds a node that is in no list behind the last value that comes earlier; looked for from the end. */
+  insertFromEnd(node: ListNode<T>, comesEarlier: (value: T) => boolean): void {
+    let previous = this.#last
+    while (previous !== undefined && !comesEarlier(previous.value)) previous = previous.previous
+    this.#link(node, previous, previous === undefined ? this.#first : previous.next)
+  }
+
+  #link(node: ListNode<T>, previous: ListNode<T> | undefined, next: ListNode<T> | undefined): void {
     node.list = this
-    node.previous = next.previous
+    node.previous = previous
     node.next = next
-    if (next.previous === undefined) this.#first = node
-    else next.previous.next = node
-    next.previous = node
+    if (previous === undefined) this.#first = node
+    else previous.next = node
+    if (next === undefined) this.#last = node
+    else next.previous = node
     this.#size++
   }
 

@@ -10,7 +10,7 @@ import { AcquireTimeoutError, ConnectError, type OriginState, QueueFullError } f
 import { nothingAdvertised, parseKeepAlive } from '../keepalive/advertised.js'
 import { expired, idleAllowance, idleDeadline, idleReason } from '../keepalive/expiry.js'
 import { dialectSeen, remainingRequests } from '../keepalive/remaining.js'
-import { mustAsk, mustAskAgain, unfit } from '../keepalive/reuse.js'
+import { mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
@@ -26,9 +26,11 @@ import type { Waiter } from './waiter.js'
 export class OriginPool extends AgendaItem implements DialOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
-  counters = new Counters()
+  readonly counters = new Counters()
   /** Place among the origins that need one of the pool's slots. */
   readonly slotNode = new ListNode<OriginPool>(this)
+  /** The pool has put another one in its place: no more requests may come here. */
+  forgotten = false
   /** Somebody was told to hold back until the line is empty. */
   needDrain = false
   /** What the origin advertised last: holds for its new connections until their first response. */
@@ -41,6 +43,8 @@ export class OriginPool extends AgendaItem implements DialOwner {
   readonly #idle = new List<Connection>()
   readonly #line = new List<Waiter>()
   readonly #dials: Dials
+  /** Dials that `warm` asked for. */
+  readonly #warming = new Set<Promise<void>>()
   #settling = 0
   #lastTicket = 0
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
@@ -100,6 +104,10 @@ export class OriginPool extends AgendaItem implements DialOwner {
   /** Grants the waiter a connection, at once (then the answer is true) or when there is one; or refuses it. */
   acquire(waiter: Waiter): boolean {
     const now = this.#core.clock.now()
+    if (this.#core.destroyedWith !== undefined) {
+      waiter.refused(this.#core.destroyedWith)
+      return false
+    }
     const again = waiter.ticket > 0
     if (!again) {
       waiter.waitingSince = now
@@ -117,17 +125,18 @@ export class OriginPool extends AgendaItem implements DialOwner {
   }
 
   /**
-   * Whether a granted connection is still fit, just before its request is written; if not, it is closed. A turn of the
-   * event loop lies between the grant and the write.
+   * Whether a granted connection is still fit, just before its request is written: a turn of the event loop lies between
+   * the grant and the write. If not, it is closed, or is to be given back.
+   *
+   * @param insist whether to want it looked at for another two turns where nobody can be asked and the turn was long
    */
-  confirm(connection: Connection): boolean {
+  confirm(connection: Connection, insist: boolean): boolean {
     const now = this.#core.clock.now()
     if (connection.reused && mustAskAgain(connection, now)) {
-      const reason = this.#unfit(connection, connection.link.inspect(), now)
-      if (reason !== undefined) {
-        this.close(connection, reason)
-        return false
-      }
+      const kernel = connection.link.inspect()
+      const reason = this.#unfit(connection, kernel, now)
+      if (reason !== undefined) this.close(connection, reason)
+      if (reason !== undefined || (kernel === undefined && insist)) return false
     }
     connection.asked = true
     return true
@@ -145,10 +154,11 @@ export class OriginPool extends AgendaItem implements DialOwner {
     const now = this.#core.clock.now()
     connection.asked = false
     connection.reused = true // even if it is handed on at once
-    connection.idleSince = now
-    this.#countResponse(connection)
+    connection.idleSince = connection.trustedAt = now
+    const kernel = wasQuick(connection.grantedAt, now) ? undefined : this.#lookBack(connection, now)
+    this.#noteHints(connection)
     if (connection.advertisedTimeout !== undefined) connection.margin = this.#core.margin(connection, now)
-    const reason = this.#reasonToClose(connection, now)
+    const reason = this.#reasonToClose(connection) ?? unfit(connection, kernel, now)
     if (reason === undefined) this.#offer(connection, now)
     else this.close(connection, reason)
   }
@@ -165,14 +175,23 @@ export class OriginPool extends AgendaItem implements DialOwner {
     else this.close(connection, reason)
   }
 
-  /** What the response that is being read says in its `Keep-Alive` header. */
-  heard(connection: Connection, header: string): void {
+  /**
+   * What the response that is being read says in its `Keep-Alive` header.
+   *
+   * @param own whether `Connection: keep-alive` came with it. Without it the header is not this hop's (RFC 2068 19.7.1.1):
+   *   a proxy has passed on what its backend said. It may then make us more careful, but not less.
+   */
+  heard(connection: Connection, header: string, own: boolean): void {
     if (header !== this.#header) {
       this.#header = header
       this.#advertised = parseKeepAlive(header)
     }
     const { timeout, max } = this.#advertised
-    if (timeout !== undefined) connection.advertisedTimeout = this.advertisedTimeout = timeout
+    if (timeout !== undefined) {
+      this.advertisedTimeout = own ? timeout : Math.min(timeout, this.keepAliveTimeout)
+      connection.advertisedTimeout = this.advertisedTimeout
+      connection.timeoutHeard = true
+    }
     connection.max = max
   }
 
@@ -209,10 +228,14 @@ export class OriginPool extends AgendaItem implements DialOwner {
     if (this.#line.size === 0) this.#dials.cancel(error)
   }
 
-  /** Ends everything: requests under way and in line fail with the error. */
-  destroy(error: Error): void {
+  /** Fails those in line. */
+  refuseAll(error: Error): void {
     for (let waiter = this.#line.shift(); waiter !== undefined; waiter = this.#line.shift()) waiter.refused(error)
     this.#lineShrank()
+  }
+
+  /** Ends everything: requests under way fail with the error. */
+  destroy(error: Error): void {
     this.#dials.cancel(error)
     for (const connection of this.#connections) this.close(connection, 'pool-closed', error)
   }
@@ -222,11 +245,18 @@ export class OriginPool extends AgendaItem implements DialOwner {
   /** Opens connections until there are `count`, or as many as the caps allow; rejects with the first dial's error. */
   async warm(count: number): Promise<void> {
     const { options, slots } = this.#core
-    const dials: Promise<void>[] = []
-    while (this.size < Math.min(count, options.maxConnections) && slots.hasRoom && slots.take(this))
-      dials.push(new Promise((resolve, reject) => this.#dials.start((error) => (error ? reject(error) : resolve()))))
-    if (dials.length > 0) this.#core.stirred(this)
-    await Promise.all(dials)
+    const { maxConnections } = options
+    // Dials for requests do not count: one that is not needed in the end is dropped.
+    while (this.#connections.size + this.#dials.warming < count && this.size < maxConnections && slots.hasRoom) {
+      slots.take(this)
+      this.#core.stirred(this)
+      const dial = new Promise<void>((resolve, reject) => {
+        this.#dials.start((error) => (error === undefined ? resolve() : reject(error)))
+      }).finally(() => this.#warming.delete(dial))
+      this.#warming.add(dial)
+    }
+    const failed = (await Promise.allSettled(this.#warming)).find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
   }
 
   dialWanted(): boolean {
@@ -249,10 +279,13 @@ export class OriginPool extends AgendaItem implements DialOwner {
     return this.#supply < this.#line.size && this.size < this.#core.options.maxConnections
   }
 
-  /** A slot is free for this origin. */
-  useSlot(): void {
+  /** A slot is free for this origin; false if it does not take it now, because it is about to serve its line anyway. */
+  useSlot(): boolean {
+    const { slots } = this.#core
+    const before = slots.used
     this.#serveLine()
-    if (!this.needsSlot) this.#core.slots.leave(this)
+    if (!this.needsSlot) slots.leave(this)
+    return slots.used > before
   }
 
   // --- the agenda ----------------------------------------------------------------------------------------------------
@@ -287,9 +320,9 @@ export class OriginPool extends AgendaItem implements DialOwner {
     const { counters } = this
     if (connection.state !== 'active') {
       if (connection.engine === undefined) connection.link.unpark()
-      connection.move('active')
+      this.#move(connection, 'active')
     }
-    connection.grantedAt = now
+    connection.grantedAt = connection.trustedAt = now
     connection.requests++
     counters.requests++
     if (connection.reused) counters.reused++
@@ -332,35 +365,52 @@ export class OriginPool extends AgendaItem implements DialOwner {
   #unfit(connection: Connection, kernel: KernelView | undefined, now: number): CloseReason | undefined {
     const { link } = connection
     if (link.destroyed) return endingReason(link.ending, false)
-    if (kernel !== undefined) connection.measured(kernel)
+    if (kernel !== undefined) {
+      connection.measured(kernel)
+      connection.trustedAt = now
+    }
     return unfit(connection, kernel, now)
+  }
+
+  /**
+   * After a long exchange: the response may have waited for a blocked event loop. The server's idle timer then started
+   * when the kernel received it, and its FIN may be behind it.
+   */
+  #lookBack(connection: Connection, now: number): KernelView | undefined {
+    const kernel = connection.link.inspect()
+    if (kernel === undefined) connection.trustedAt = connection.grantedAt
+    else {
+      connection.measured(kernel)
+      connection.idleSince = now - kernel.sinceLastData
+    }
+    return kernel
   }
 
   /** Nobody to ask: two turns of the event loop show a FIN that is already here. */
   #settle(connection: Connection): void {
-    connection.move('settling')
-    this.#settling++
+    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
+    this.#move(connection, 'settling')
     this.#core.clock.afterTwoTurns(() => {
       if (connection.state !== 'settling') return
       const now = this.#core.clock.now()
       const reason = this.#unfit(connection, undefined, now)
-      if (reason === undefined) {
-        this.#settling--
-        this.#offer(connection, now)
-      } else this.close(connection, reason)
+      connection.trustedAt = now
+      if (reason === undefined) this.#offer(connection, now)
+      else this.close(connection, reason)
     })
   }
 
   #enqueue(waiter: Waiter, again: boolean): void {
     const { options, agenda, events } = this.#core
     const { maxWaiting, acquireTimeout } = options
-    if (again) this.#line.insert(waiter.node, (other) => other.ticket > waiter.ticket)
+    if (again) this.#line.insertFromStart(waiter.node, (other) => other.ticket > waiter.ticket)
     else if (this.#line.size < maxWaiting) this.#line.push(waiter.node)
     else {
       waiter.refused(new QueueFullError(this.state, maxWaiting))
       return
     }
-    if (!again) this.counters.waits++
+    if (!waiter.hasWaited) this.counters.waits++
+    waiter.hasWaited = true
     this.#core.stirred(this)
     const deadline = waiter.waitingSince + acquireTimeout
     if (acquireTimeout > 0 && deadline < this.wakeAt) agenda.schedule(this, deadline)
@@ -371,6 +421,8 @@ export class OriginPool extends AgendaItem implements DialOwner {
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
     if (this.#owedTo(this.#core.slots.next)) this.close(connection, 'surplus')
+    else if (this.#core.closing && this.#line.size === 0 && !this.#handing) this.close(connection, 'pool-closed')
+    else if (this.#line.size > 0 && !this.#handing && mustAsk(connection, now)) this.#settle(connection)
     else if (this.#line.size === 0 || this.#handing) this.#keep(connection, now)
     else this.#handOver(connection, now)
   }
@@ -409,22 +461,26 @@ export class OriginPool extends AgendaItem implements DialOwner {
   #keep(connection: Connection, now: number): void {
     const { agenda, events, idle } = this.#core
     if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
-    const late = connection.state === 'settling' // others became idle after it did
-    if (connection.state !== 'idle') connection.move('idle')
+    if (connection.state !== 'idle') this.#move(connection, 'idle')
     connection.reused = true
-    const isBehind = (other: Connection): boolean => other.idleSince > connection.idleSince
-    if (late) this.#idle.insert(connection.idleNode, isBehind)
-    else this.#idle.push(connection.idleNode)
+    // Nearly always the last; one that settled, or whose response had waited, has been idle for longer than it seems.
+    const comesEarlier = (other: Connection): boolean => other.idleSince <= connection.idleSince
+    this.#idle.insertFromEnd(connection.idleNode, comesEarlier)
     if (idle !== undefined) {
       connection.poolNode ??= new ListNode(connection)
-      if (late) idle.insert(connection.poolNode, isBehind)
-      else idle.push(connection.poolNode)
+      idle.insertFromEnd(connection.poolNode, comesEarlier)
     }
     this.#trim()
     if (connection.state !== 'idle') return
     const deadline = idleDeadline(connection)
     if (deadline < connection.wakeAt) agenda.schedule(connection, deadline)
     if (events.heard('idle')) events.emit('idle', { connection: connection.snapshot(now) })
+  }
+
+  #move(connection: Connection, to: Connection['state']): void {
+    if (connection.state === 'settling') this.#settling--
+    connection.move(to)
+    if (to === 'settling') this.#settling++
   }
 
   /** Closes what is idle beyond the cap, unless it is about to be handed over. */
@@ -438,8 +494,11 @@ export class OriginPool extends AgendaItem implements DialOwner {
     if (connection.poolNode !== undefined) this.#core.idle?.remove(connection.poolNode)
   }
 
-  #countResponse(connection: Connection): void {
+  /** What the response that is complete changes in what the server allows. */
+  #noteHints(connection: Connection): void {
     connection.answered++
+    // What another connection was told holds until this one has a response of its own.
+    if (connection.answered === 1 && !connection.timeoutHeard) connection.advertisedTimeout = undefined
     const { answered, remaining, lastMax, max } = connection
     if (max === undefined && remaining === Infinity) return
     this.constantMax = dialectSeen(lastMax, max) ?? this.constantMax
@@ -448,12 +507,9 @@ export class OriginPool extends AgendaItem implements DialOwner {
     connection.max = undefined
   }
 
-  #reasonToClose(connection: Connection, now: number): CloseReason | undefined {
-    if (connection.closeReason !== undefined) return connection.closeReason
-    if (connection.remaining <= 0) return 'advertised-max'
-    if (this.#core.closing && this.#line.size === 0) return 'pool-closed'
-    if (now >= connection.lifetimeEndsAt) return 'max-lifetime'
-    return idleAllowance(connection) <= 0 ? idleReason(connection) : undefined
+  /** Why a connection is not to be used again, whatever its state. */
+  #reasonToClose({ closeReason, remaining }: Connection): CloseReason | undefined {
+    return closeReason ?? (remaining <= 0 ? 'advertised-max' : undefined)
   }
 
   #lineShrank(): void {
@@ -500,8 +556,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
-    if (this.#core.closing && this.#line.size === 0) this.close(connection, 'pool-closed')
-    else this.#offer(connection, now)
+    this.#offer(connection, now)
   }
 
   #dialFailed(error: Error, elapsed: number): void {
@@ -525,8 +580,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     const { clock, agenda, events, slots } = this.#core
     const now = clock.now()
     const snapshot = events.heard('close') ? connection.snapshot(now) : undefined
-    if (connection.state === 'settling') this.#settling--
-    connection.move('closed')
+    this.#move(connection, 'closed')
     connection.closeReason = reason
     this.#unlist(connection)
     this.#connections.delete(connection)

@@ -52,8 +52,8 @@ export class PoolCore {
   readonly keepAliveTimeout: number
   /** New requests are refused. */
   closing = false
-  /** `destroy` was called. */
-  destroyed = false
+  /** What `destroy` was called with. */
+  destroyedWith: Error | undefined = undefined
   /** Nothing is left: destroyed, or closed to the end. */
   over = false
   /** Requests taken and not yet settled. */
@@ -93,6 +93,10 @@ export class PoolCore {
     return typeof servername === 'string' ? servername : undefined
   }
 
+  get destroyed(): boolean {
+    return this.destroyedWith !== undefined
+  }
+
   get origins(): IterableIterator<OriginPool> {
     return this.#origins.values()
   }
@@ -114,6 +118,11 @@ export class PoolCore {
       this.quieted(origin)
     }
     return origin
+  }
+
+  /** The origin pool that holds now in place of one that was met earlier. */
+  current(origin: OriginPool): OriginPool {
+    return origin.forgotten ? this.origin(origin.key, () => origin.target) : origin
   }
 
   /** The origin pool of a key, if there is one. */
@@ -148,7 +157,10 @@ export class PoolCore {
 
   /** Fails everything with `error`, now. */
   destroy(error: Error): void {
-    this.closing = this.destroyed = this.over = true
+    this.closing = this.over = true
+    this.destroyedWith ??= error
+    // First the lines, so that no slot that becomes free is dialed for.
+    for (const origin of this.#origins.values()) origin.refuseAll(error)
     for (const origin of this.#origins.values()) origin.destroy(error)
   }
 
@@ -167,8 +179,6 @@ export class PoolCore {
   /** An origin has something to do. */
   stirred(origin: OriginPool): void {
     this.#quiet.delete(origin)
-    // One that was forgotten while somebody still held it.
-    if (!this.#origins.has(origin.key)) this.#origins.set(origin.key, origin)
   }
 
   /** An origin has nothing to do. */
@@ -210,7 +220,7 @@ export class PoolCore {
     this.#quiet.delete(oldest)
     this.#origins.delete(oldest.key)
     this.#forgotten.add(oldest.counters)
-    oldest.counters = new Counters()
+    oldest.forgotten = true
   }
 }
 

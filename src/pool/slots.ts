@@ -53,8 +53,7 @@ export class Slots {
     this.used--
     while (this.used < this.#max) {
       const { next } = this
-      if (next === undefined) return
-      next.useSlot()
+      if (next === undefined || !next.useSlot()) return
     }
   }
 

@@ -13,7 +13,7 @@ export interface Link {
   readonly liveness: AppliedLiveness
   /** Destroyed, by whomever; its close is then reported, or about to be. */
   readonly destroyed: boolean
-  /** Asks the kernel; undefined where it cannot be asked. The view is valid until the next call on any link. */
+  /** Asks the kernel; undefined where it cannot be asked, or where its answer would need a second look. The view is valid until the next call on any link. */
   inspect(): KernelView | undefined
   /** What is known of its end so far. */
   readonly ending: LinkEnding

@@ -59,9 +59,11 @@ export class SocketLink implements Link {
 
   inspect(): KernelView | undefined {
     const { socket } = this
+    const isTls = socket instanceof TLSSocket
     // What TLS has decrypted says nothing of what was read from the wire.
-    const bytesRead = socket instanceof TLSSocket ? undefined : socket.bytesRead
-    return this.#tcpInfo?.read(descriptorOf(socket), bytesRead)
+    const view = this.#tcpInfo?.read(descriptorOf(socket), isTls ? undefined : socket.bytesRead)
+    // Unread bytes may be TLS's own: session tickets, an alert. They have to be decrypted to tell.
+    return isTls && view?.established && view.unread > 0 ? undefined : view
   }
 
   letGo(): void {

@@ -6,7 +6,7 @@ import type { AppliedLiveness } from '../../src/liveness/settings.js'
 import type { KernelView } from '../../src/liveness/tcp-info.js'
 import type { Connection } from '../../src/pool/connection.js'
 import { Waiter } from '../../src/pool/waiter.js'
-import type { Dialer, Dialing, Link, LinkEnding, Target } from '../../src/wire/link.js'
+import type { Dialer, Dialing, Link, LinkEnding, LinkOwner, Target } from '../../src/wire/link.js'
 
 /** An error as sockets have them. */
 export function codedError(code: string, message = code): NodeJS.ErrnoException {
@@ -32,9 +32,9 @@ export class FakeLink implements Link {
   readonly remoteAddress = '127.0.0.1'
   readonly remotePort = 80
   readonly liveness = untuned
-  onClose: ((ending: LinkEnding) => void) | undefined = undefined
+  owner: LinkOwner | undefined = undefined
   destroyed = false
-  fin = false
+  ending: LinkEnding = { error: undefined, fin: false }
   parked = false
   /** It was given away by `letGo`. */
   gone = false
@@ -42,7 +42,6 @@ export class FakeLink implements Link {
   destroyedWith: Error | undefined
   destroyedByPool = false
   inspections = 0
-  #ending: LinkEnding | undefined
 
   /** @param kernel what it answers; undefined where there is none to ask */
   constructor(public kernel: KernelView | undefined) {}
@@ -63,28 +62,27 @@ export class FakeLink implements Link {
   }
 
   destroy(error?: Error): void {
-    this.onClose = undefined
+    this.owner = undefined
     this.destroyed = this.destroyedByPool = true
     this.destroyedWith = error
   }
 
   letGo(): void {
-    this.onClose = undefined
+    this.owner = undefined
     this.gone = true
   }
 
   /** The peer, or the parser above, destroys it; the report of its close comes later, as a socket's 'close' does. */
   breaks({ error, fin = false }: { error?: Error; fin?: boolean } = {}): void {
-    this.fin ||= fin
+    this.ending = { error, fin }
     this.destroyed = true
-    this.#ending = { error, fin: this.fin }
   }
 
   /** Reports the close of a link that broke, unless the pool has destroyed it in the meantime. */
   report(): void {
-    if (this.#ending === undefined) throw new Error('nothing to report: the link did not break')
-    this.onClose?.(this.#ending)
-    this.onClose = undefined
+    if (!this.destroyed) throw new Error('nothing to report: the link did not break')
+    this.owner?.linkEnded(this.ending)
+    this.owner = undefined
   }
 
   /** Breaks and reports it. */
@@ -101,10 +99,10 @@ export class FakeDial {
   constructor(
     readonly target: Target,
     private readonly done: (error: Error | null, link?: Link) => void,
-    private readonly makeLink: () => FakeLink,
+    private readonly dialer: FakeDialer,
   ) {}
 
-  open(link = this.makeLink()): FakeLink {
+  open(link = this.dialer.makeLink()): FakeLink {
     this.end('open')
     this.done(null, link)
     return link
@@ -125,24 +123,31 @@ export class FakeDial {
   private end(state: FakeDial['state']): void {
     if (this.state !== 'running') throw new Error(`a dial that is ${this.state} cannot be ${state}`)
     this.state = state
+    this.dialer.ended(this)
   }
 }
 
 export class FakeDialer {
   /** Every attempt, in the order of their starts. */
   readonly dials: FakeDial[] = []
+  readonly #running = new Set<FakeDial>()
   /** What the links it opens are like. */
   makeLink = (): FakeLink => new FakeLink(healthy())
 
   readonly dial: Dialer = (target, done): Dialing => {
-    const dial = new FakeDial(target, done, this.makeLink)
+    const dial = new FakeDial(target, done, this)
     this.dials.push(dial)
+    this.#running.add(dial)
     return dial
   }
 
   /** Those that have not ended. */
   get running(): FakeDial[] {
-    return this.dials.filter(({ state }) => state === 'running')
+    return [...this.#running]
+  }
+
+  ended(dial: FakeDial): void {
+    this.#running.delete(dial)
   }
 }
 

@@ -6,6 +6,7 @@ import type { Connection } from '../../src/pool/connection.js'
 import type { OriginPool } from '../../src/pool/origin-pool.js'
 import { PoolCore } from '../../src/pool/pool-core.js'
 import type { CloseReason } from '../../src/reasons.js'
+import type { Dialer } from '../../src/wire/link.js'
 import { FakeDialer, FakeLink, FakeWaiter } from './fake-links.js'
 import { ManualClock } from './manual-clock.js'
 
@@ -13,6 +14,8 @@ interface RigSettings {
   /** false: links that have no kernel to ask. */
   readonly kernel?: boolean
   readonly random?: () => number
+  /** In place of the fake dialer. */
+  readonly dial?: Dialer
 }
 
 /** Idle time in a rig where the option is `'auto'`. */
@@ -25,10 +28,10 @@ export class PoolRig {
   /** Every connection that was closed, and why, in order. */
   readonly endings: [id: number, reason: CloseReason][] = []
 
-  constructor(options: PoolOptions = {}, { kernel = true, random = () => 0 }: RigSettings = {}) {
+  constructor(options: PoolOptions = {}, { kernel = true, random = () => 0, dial }: RigSettings = {}) {
     const { clock, dialer } = this
     if (!kernel) dialer.makeLink = () => new FakeLink(undefined)
-    const environment = { clock, dial: dialer.dial, automaticIdleTime: AUTOMATIC_IDLE_TIME, random }
+    const environment = { clock, dial: dial ?? dialer.dial, automaticIdleTime: AUTOMATIC_IDLE_TIME, random }
     this.core = new PoolCore(resolveOptions(options), environment)
     this.core.events.on('close', ({ connection, reason }) => this.endings.push([connection.id, reason]))
   }
@@ -78,7 +81,7 @@ export class PoolRig {
 
   /** A response that is complete; `keepAlive` is what its `Keep-Alive` header said. */
   release(connection: Connection, keepAlive?: string): void {
-    if (keepAlive !== undefined) connection.origin.heard(connection, keepAlive)
+    if (keepAlive !== undefined) connection.origin.heard(connection, keepAlive, true)
     connection.origin.release(connection)
   }
 
