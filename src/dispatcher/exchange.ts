@@ -224,7 +224,7 @@ export class Exchange extends Waiter {
     const connection = this.connection as Connection
     const { keepAlive, persists, close } = connectionHeaders(rawHeaders)
     if (close) connection.retire('server-close')
-    if (keepAlive !== undefined) this.origin.heard(connection, keepAlive, persists)
+    if (keepAlive !== undefined) this.origin.hints.heard(connection, keepAlive, persists)
   }
 
   /** The caller's options, and what this connection makes of them; a copy only where something differs. */

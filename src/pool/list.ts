@@ -12,6 +12,9 @@ export class ListNode<T> {
   constructor(readonly value: T) {}
 }
 
+/** Whether the first comes before the second. */
+export type Order<T> = (first: T, second: T) => boolean
+
 export class List<T> {
   #first: ListNode<T> | undefined = undefined
   #last: ListNode<T> | undefined = undefined
@@ -34,17 +37,17 @@ export class List<T> {
     this.#link(node, this.#last, undefined)
   }
 
-  /** Adds a node that is in no list before the first value that comes later; looked for from the beginning. */
-  insertFromStart(node: ListNode<T>, comesLater: (value: T) => boolean): void {
+  /** Adds a node that is in no list where it belongs by an order; its place is looked for from the beginning. */
+  insertFromStart(node: ListNode<T>, precedes: Order<T>): void {
     let next = this.#first
-    while (next !== undefined && !comesLater(next.value)) next = next.next
+    while (next !== undefined && precedes(next.value, node.value)) next = next.next
     this.#link(node, next === undefined ? this.#last : next.previous, next)
   }
 
-  /** Adds a node that is in no list behind the last value that comes earlier; looked for from the end. */
-  insertFromEnd(node: ListNode<T>, comesEarlier: (value: T) => boolean): void {
+  /** The same, looked for from the end. */
+  insertFromEnd(node: ListNode<T>, precedes: Order<T>): void {
     let previous = this.#last
-    while (previous !== undefined && !comesEarlier(previous.value)) previous = previous.previous
+    while (previous !== undefined && !precedes(previous.value, node.value)) previous = previous.previous
     this.#link(node, previous, previous === undefined ? this.#first : previous.next)
   }
 

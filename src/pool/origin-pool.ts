@@ -7,25 +7,26 @@
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
 import { AcquireTimeoutError, ConnectError, type OriginState, QueueFullError } from '../errors.js'
-import { nothingAdvertised, parseKeepAlive } from '../keepalive/advertised.js'
-import { expired, idleAllowance, idleDeadline, idleReason } from '../keepalive/expiry.js'
-import { dialectSeen, remainingRequests } from '../keepalive/remaining.js'
+import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import { mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
-import { AgendaItem } from './agenda.js'
 import type { Connection } from './connection.js'
 import { Counters } from './counters.js'
 import { type DialOutcome, type DialOwner, Dials } from './dials.js'
 import { endingReason } from './ending.js'
-import { List, ListNode } from './list.js'
+import { Hints } from './hints.js'
+import { IdleList } from './idle-list.js'
+import { Line, type LineOwner } from './line.js'
+import { ListNode } from './list.js'
 import type { PoolCore } from './pool-core.js'
 import type { Waiter } from './waiter.js'
 
-export class OriginPool extends AgendaItem implements DialOwner {
+export class OriginPool implements DialOwner, LineOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
+  readonly hints: Hints
   readonly counters = new Counters()
   /** Place among the origins that need one of the pool's slots. */
   readonly slotNode = new ListNode<OriginPool>(this)
@@ -33,37 +34,31 @@ export class OriginPool extends AgendaItem implements DialOwner {
   forgotten = false
   /** Somebody was told to hold back until the line is empty. */
   needDrain = false
-  /** What the origin advertised last: holds for its new connections until their first response. */
-  advertisedTimeout: number | undefined = undefined
-  /** Whether its `max` was seen to be a constant total. */
-  constantMax = false
 
   readonly #core: PoolCore
   readonly #connections = new Set<Connection>()
-  readonly #idle = new List<Connection>()
-  readonly #line = new List<Waiter>()
+  readonly #idle: IdleList
+  readonly #line: Line
   readonly #dials: Dials
   /** Dials that `warm` asked for. */
   readonly #warming = new Set<Promise<void>>()
   #settling = 0
-  #lastTicket = 0
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
   #handing = false
   #lastConnectError: Error | undefined = undefined
-  /** The `Keep-Alive` header seen last, and what it says: servers repeat themselves. */
-  #header = ''
-  #advertised = nothingAdvertised
 
   constructor(
     core: PoolCore,
     readonly key: string,
     readonly target: Target,
   ) {
-    super()
-    const { options, clock, dial } = core
+    const { options, clock, dial, agenda } = core
     this.#core = core
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
+    this.hints = new Hints(this.keepAliveTimeout)
+    this.#idle = new IdleList(core.idle, options.scheduling)
+    this.#line = new Line(this, agenda, options.maxWaiting, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
   }
 
@@ -108,11 +103,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
       waiter.refused(this.#core.destroyedWith)
       return false
     }
-    const again = waiter.ticket > 0
-    if (!again) {
-      waiter.waitingSince = now
-      waiter.ticket = ++this.#lastTicket
-    }
+    this.#line.number(waiter, now)
     if (this.#line.size === 0) {
       const connection = this.#take(now)
       if (connection !== undefined) {
@@ -120,7 +111,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
         return true
       }
     }
-    this.#enqueue(waiter, again)
+    this.#enqueue(waiter)
     return false
   }
 
@@ -144,8 +135,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
 
   /** Takes a waiter out of the line. */
   cancel(waiter: Waiter): void {
-    this.#line.remove(waiter.node)
-    this.#lineShrank()
+    this.#line.leave(waiter)
   }
 
   /** Takes a connection back after a complete response: it is lent again, kept, or closed. */
@@ -156,7 +146,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     connection.reused = true // even if it is handed on at once
     connection.idleSince = connection.trustedAt = now
     const kernel = wasQuick(connection.grantedAt, now) ? undefined : this.#lookBack(connection, now)
-    this.#noteHints(connection)
+    this.hints.complete(connection)
     if (connection.advertisedTimeout !== undefined) connection.margin = this.#core.margin(connection, now)
     const reason = this.#reasonToClose(connection) ?? unfit(connection, kernel, now)
     if (reason === undefined) this.#offer(connection, now)
@@ -173,26 +163,6 @@ export class OriginPool extends AgendaItem implements DialOwner {
     const reason = connection.closeReason ?? this.#unfit(connection, connection.link.inspect(), now)
     if (reason === undefined) this.#offer(connection, now)
     else this.close(connection, reason)
-  }
-
-  /**
-   * What the response that is being read says in its `Keep-Alive` header.
-   *
-   * @param own whether `Connection: keep-alive` came with it. Without it the header is not this hop's (RFC 2068 19.7.1.1):
-   *   a proxy has passed on what its backend said. It may then make us more careful, but not less.
-   */
-  heard(connection: Connection, header: string, own: boolean): void {
-    if (header !== this.#header) {
-      this.#header = header
-      this.#advertised = parseKeepAlive(header)
-    }
-    const { timeout, max } = this.#advertised
-    if (timeout !== undefined) {
-      this.advertisedTimeout = own ? timeout : Math.min(timeout, this.keepAliveTimeout)
-      connection.advertisedTimeout = this.advertisedTimeout
-      connection.timeoutHeard = true
-    }
-    connection.max = max
   }
 
   // --- closing -------------------------------------------------------------------------------------------------------
@@ -230,8 +200,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
 
   /** Fails those in line. */
   refuseAll(error: Error): void {
-    for (let waiter = this.#line.shift(); waiter !== undefined; waiter = this.#line.shift()) waiter.refused(error)
-    this.#lineShrank()
+    this.#line.refuse(this.#line.size, error)
   }
 
   /** Ends everything: requests under way fail with the error. */
@@ -288,21 +257,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     return slots.used > before
   }
 
-  // --- the agenda ----------------------------------------------------------------------------------------------------
-
-  /** Refuses those who have waited for too long. */
-  wake(now: number): number {
-    const { acquireTimeout } = this.#core.options
-    for (let waiter = this.#line.first; waiter !== undefined; waiter = this.#line.first) {
-      const waited = now - waiter.waitingSince
-      if (waited < acquireTimeout) return waiter.waitingSince + acquireTimeout
-      const error = new AcquireTimeoutError(this.state, waited, this.#lastConnectError)
-      this.#line.shift()
-      waiter.refused(error)
-    }
-    this.#lineShrank()
-    return Infinity
-  }
+  // --- in the course of time -----------------------------------------------------------------------------------------
 
   /** Closes a connection that has idled for long enough, or says when to look again. */
   wakeConnection(connection: Connection, now: number): number {
@@ -312,6 +267,20 @@ export class OriginPool extends AgendaItem implements DialOwner {
     if (reason === undefined) return idleDeadline(connection)
     this.close(connection, reason)
     return Infinity
+  }
+
+  timeoutError(waited: number): AcquireTimeoutError {
+    return new AcquireTimeoutError(this.state, waited, this.#lastConnectError)
+  }
+
+  lineShrank(): void {
+    if (this.#line.size > 0) return
+    this.#core.slots.leave(this)
+    if (this.needDrain) {
+      this.needDrain = false
+      this.#core.drained(this)
+    }
+    this.#checkQuiet()
   }
 
   // --- inside: lending -----------------------------------------------------------------------------------------------
@@ -342,11 +311,10 @@ export class OriginPool extends AgendaItem implements DialOwner {
    * asked settles first, and comes by itself.
    */
   #take(now: number): Connection | undefined {
-    const lifo = this.#core.options.scheduling === 'lifo'
     for (;;) {
-      const connection = lifo ? this.#idle.last : this.#idle.first
+      const connection = this.#idle.next
       if (connection === undefined) return undefined
-      this.#unlist(connection)
+      this.#idle.remove(connection)
       const { link } = connection
       if (!link.destroyed && !mustAsk(connection, now)) return connection
       const kernel = link.inspect()
@@ -400,20 +368,15 @@ export class OriginPool extends AgendaItem implements DialOwner {
     })
   }
 
-  #enqueue(waiter: Waiter, again: boolean): void {
-    const { options, agenda, events } = this.#core
-    const { maxWaiting, acquireTimeout } = options
-    if (again) this.#line.insertFromStart(waiter.node, (other) => other.ticket > waiter.ticket)
-    else if (this.#line.size < maxWaiting) this.#line.push(waiter.node)
-    else {
-      waiter.refused(new QueueFullError(this.state, maxWaiting))
+  #enqueue(waiter: Waiter): void {
+    const { options, events } = this.#core
+    if (!this.#line.enter(waiter)) {
+      waiter.refused(new QueueFullError(this.state, options.maxWaiting))
       return
     }
     if (!waiter.hasWaited) this.counters.waits++
     waiter.hasWaited = true
     this.#core.stirred(this)
-    const deadline = waiter.waitingSince + acquireTimeout
-    if (acquireTimeout > 0 && deadline < this.wakeAt) agenda.schedule(this, deadline)
     if (events.heard('wait')) events.emit('wait', { origin: this.target.origin, waiting: this.#line.size })
     this.#serveLine()
   }
@@ -455,21 +418,15 @@ export class OriginPool extends AgendaItem implements DialOwner {
     this.#handing = false
     this.#trim()
     this.#serveLine()
-    this.#lineShrank()
+    this.lineShrank()
   }
 
   #keep(connection: Connection, now: number): void {
-    const { agenda, events, idle } = this.#core
+    const { agenda, events } = this.#core
     if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
     if (connection.state !== 'idle') this.#move(connection, 'idle')
     connection.reused = true
-    // Nearly always the last; one that settled, or whose response had waited, has been idle for longer than it seems.
-    const comesEarlier = (other: Connection): boolean => other.idleSince <= connection.idleSince
-    this.#idle.insertFromEnd(connection.idleNode, comesEarlier)
-    if (idle !== undefined) {
-      connection.poolNode ??= new ListNode(connection)
-      idle.insertFromEnd(connection.poolNode, comesEarlier)
-    }
+    this.#idle.add(connection)
     this.#trim()
     if (connection.state !== 'idle') return
     const deadline = idleDeadline(connection)
@@ -486,40 +443,13 @@ export class OriginPool extends AgendaItem implements DialOwner {
   /** Closes what is idle beyond the cap, unless it is about to be handed over. */
   #trim(): void {
     const { maxIdleConnections } = this.#core.options
-    while (this.#idle.size > maxIdleConnections && !this.#handing) this.close(this.#idle.first as Connection, 'surplus')
-  }
-
-  #unlist(connection: Connection): void {
-    this.#idle.remove(connection.idleNode)
-    if (connection.poolNode !== undefined) this.#core.idle?.remove(connection.poolNode)
-  }
-
-  /** What the response that is complete changes in what the server allows. */
-  #noteHints(connection: Connection): void {
-    connection.answered++
-    // What another connection was told holds until this one has a response of its own.
-    if (connection.answered === 1 && !connection.timeoutHeard) connection.advertisedTimeout = undefined
-    const { answered, remaining, lastMax, max } = connection
-    if (max === undefined && remaining === Infinity) return
-    this.constantMax = dialectSeen(lastMax, max) ?? this.constantMax
-    connection.remaining = remainingRequests({ answered, remaining, max, constant: this.constantMax })
-    if (max !== undefined) connection.lastMax = max
-    connection.max = undefined
+    while (this.#idle.size > maxIdleConnections && !this.#handing)
+      this.close(this.#idle.oldest as Connection, 'surplus')
   }
 
   /** Why a connection is not to be used again, whatever its state. */
   #reasonToClose({ closeReason, remaining }: Connection): CloseReason | undefined {
     return closeReason ?? (remaining <= 0 ? 'advertised-max' : undefined)
-  }
-
-  #lineShrank(): void {
-    if (this.#line.size > 0) return
-    this.#core.slots.leave(this)
-    if (this.needDrain) {
-      this.needDrain = false
-      this.#core.drained(this)
-    }
-    this.#checkQuiet()
   }
 
   // --- inside: opening and ending ------------------------------------------------------------------------------------
@@ -570,9 +500,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     // unless what is under way is enough for all.
     const all = this.size === 0
     if (!all && this.#supply >= this.#line.size) return
-    // Counted first: what its victims send in their place is not its victim.
-    for (let left = all ? this.#line.size : 1; left > 0; left--) this.#line.shift()?.refused(error)
-    this.#lineShrank()
+    this.#line.refuse(all ? this.#line.size : 1, error)
   }
 
   /** The one place where a connection leaves the pool. */
@@ -582,7 +510,7 @@ export class OriginPool extends AgendaItem implements DialOwner {
     const snapshot = events.heard('close') ? connection.snapshot(now) : undefined
     this.#move(connection, 'closed')
     connection.closeReason = reason
-    this.#unlist(connection)
+    this.#idle.remove(connection)
     this.#connections.delete(connection)
     agenda.cancel(connection)
     this.counters.closed[reason]++

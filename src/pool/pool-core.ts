@@ -168,7 +168,7 @@ export class PoolCore {
 
   newConnection(origin: OriginPool, link: Link, now: number): Connection {
     const lifetime = this.options.maxLifetime * (1 - LIFETIME_JITTER * this.#random())
-    return new Connection(++this.#lastId, origin, link, now, lifetime, origin.advertisedTimeout)
+    return new Connection(++this.#lastId, origin, link, now, lifetime, origin.hints.advertisedTimeout)
   }
 
   margin({ rtt, rttVariance }: Pick<Connection, 'rtt' | 'rttVariance'>, now: number): number {

@@ -48,9 +48,9 @@ export function explain(core: PoolCore, target: Target, key: string): Explanatio
   const margin = core.margin(newest ?? { rtt: 0, rttVariance: 0 }, now)
   return {
     origin: target.origin,
-    idleTimeout: idleTimeout(core, pool?.advertisedTimeout, margin),
+    idleTimeout: idleTimeout(core, pool?.hints.advertisedTimeout, margin),
     margin: explainMargin(core, margin),
-    maxRequests: maxRequests(core, advertisedTotal(newest, pool?.constantMax ?? false)),
+    maxRequests: maxRequests(core, advertisedTotal(newest, pool?.hints.constantMax ?? false)),
     liveness: explainLiveness(core, newest?.link.liveness),
     connections: connections.map((connection) => connection.snapshot(now)),
   }

@@ -1,0 +1,50 @@
+/**
+ * The idle connections of one origin, the longest idle first; they stand in the pool's own list as well, where a cap on
+ * the whole pool asks for one.
+ */
+import type { Connection } from './connection.js'
+import { List, ListNode } from './list.js'
+
+const idlesLonger = (first: Connection, second: Connection): boolean => first.idleSince <= second.idleSince
+
+export class IdleList {
+  readonly #own = new List<Connection>()
+  readonly #pool: List<Connection> | undefined
+  readonly #lastInFirstOut: boolean
+
+  constructor(pool: List<Connection> | undefined, scheduling: 'lifo' | 'fifo') {
+    this.#pool = pool
+    this.#lastInFirstOut = scheduling === 'lifo'
+  }
+
+  get size(): number {
+    return this.#own.size
+  }
+
+  /** The one that idles for longest. */
+  get oldest(): Connection | undefined {
+    return this.#own.first
+  }
+
+  /** The one to be used next. */
+  get next(): Connection | undefined {
+    return this.#lastInFirstOut ? this.#own.last : this.#own.first
+  }
+
+  add(connection: Connection): void {
+    // Nearly always the last; one that settled, or whose response had waited, has been idle for longer than it seems.
+    this.#own.insertFromEnd(connection.idleNode, idlesLonger)
+    if (this.#pool === undefined) return
+    connection.poolNode ??= new ListNode(connection)
+    this.#pool.insertFromEnd(connection.poolNode, idlesLonger)
+  }
+
+  remove(connection: Connection): void {
+    this.#own.remove(connection.idleNode)
+    if (connection.poolNode !== undefined) this.#pool?.remove(connection.poolNode)
+  }
+
+  [Symbol.iterator](): IterableIterator<Connection> {
+    return this.#own[Symbol.iterator]()
+  }
+}
