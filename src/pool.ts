@@ -113,7 +113,7 @@ export class Pool {
 
   /** Closes everything now: requests that run or wait fail with `error`, or with `ERR_KEEPWISE_CLOSED`. */
   destroy(error?: Error): void {
-    this.#core.destroy(error ?? new ClosedError('destroyed', new errors.ClientDestroyedError()))
+    void this.#core.destroy(error ?? new ClosedError('destroyed', new errors.ClientDestroyedError()))
   }
 
   [Symbol.asyncDispose](): Promise<void> {

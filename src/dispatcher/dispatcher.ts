@@ -10,7 +10,7 @@ import type { CoreListener, PoolCore } from '../pool/pool-core.js'
 import { keyOf, serverNameOf, targetOf } from '../wire/target.js'
 import { Exchange } from './exchange.js'
 import { hostHeader } from './headers.js'
-import { assertLegacyHandler, type LegacyHandler } from './legacy-handler.js'
+import { assertLegacyHandler, assertRequest, type LegacyHandler } from './legacy-handler.js'
 import { ModernHandler } from './modern-handler.js'
 
 /** Spellings of origins that are remembered, so that a known one costs a look-up and no parsing. */
@@ -53,6 +53,7 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
     try {
       if (typeof options !== 'object' || options === null)
         throw new errors.InvalidArgumentError('opts must be an object.')
+      assertRequest(options)
       assertLegacyHandler(legacy, Boolean(options.upgrade) || options.method === 'CONNECT')
       if (this.#core.closing) throw this.#refusal()
       const origin = this.#originOf(options)
@@ -81,8 +82,8 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
   override destroy(error: Error | null, callback: () => void): void
   override destroy(error?: Error | null | (() => void), callback?: () => void): Promise<void> | void {
     if (typeof error === 'function') return this.destroy(null, error)
-    this.#core.destroy(error ?? new ClosedError('destroyed', new errors.ClientDestroyedError()))
-    return settle(Promise.resolve(), callback as Callback | undefined)
+    const work = this.#core.destroy(error ?? new ClosedError('destroyed', new errors.ClientDestroyedError()))
+    return settle(work, callback as Callback | undefined)
   }
 
   // --- from the pool: the events that undici's dispatchers have --------------------------------------------------------
@@ -154,6 +155,7 @@ const urlOf = (origin: OriginPool): URL => new URL(origin.target.origin)
 
 function settle(work: Promise<void>, callback: Callback | undefined): Promise<void> | void {
   if (callback === undefined) return work
+  if (typeof callback !== 'function') throw new errors.InvalidArgumentError('invalid callback')
   work.then(
     () => callback(null, null),
     (error: Error) => callback(error, null),

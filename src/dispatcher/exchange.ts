@@ -87,6 +87,9 @@ export class Exchange extends Waiter {
   onConnect(abort: Abort): void {
     if (this.settled || !this.origin.confirm(this.connection as Connection, !this.lookedTwice)) throw dropped
     this.sent = true
+    const { reset, upgrade, method } = this.options
+    if (reset === true) this.connection?.retire('server-close')
+    else if (upgrade || method === 'CONNECT') this.connection?.retire('upgrade')
     for (const listener of this.heldOff) (this.options.body as Readable).on('error', listener)
     this.heldOff = none
     this.abortSent = abort
@@ -232,8 +235,6 @@ export class Exchange extends Waiter {
     const { options } = this
     const { servername } = this.origin.target
     const last = connection.closeReason !== undefined
-    if (options.reset === true) connection.retire('server-close')
-    else if (options.upgrade || options.method === 'CONNECT') connection.retire('upgrade')
     // undici closes after HEAD, for servers that send a body with it; here such bytes are noticed (`poisoned`).
     const keepsHead = options.method === 'HEAD' && options.reset == null
     if (servername === null && !last && !keepsHead) return options

@@ -20,6 +20,17 @@ export interface LegacyHandler {
   onRequestSent?(): void
 }
 
+/**
+ * Throws for the mistakes that people make in a request, in undici's words, before a connection is spent on it. The rest
+ * undici finds when it has one.
+ */
+export function assertRequest({ path, method }: { path?: unknown; method?: unknown }): void {
+  if (typeof path !== 'string') throw new errors.InvalidArgumentError('path must be a string')
+  if (path[0] !== '/' && !/^https?:\/\//.test(path) && method !== 'CONNECT')
+    throw new errors.InvalidArgumentError('path must be an absolute URL or start with a slash')
+  if (typeof method !== 'string') throw new errors.InvalidArgumentError('method must be a string')
+}
+
 /** Throws for a handler without the methods its request will call, before a connection is spent on it. */
 export function assertLegacyHandler(
   handler: Partial<LegacyHandler>,

@@ -26,12 +26,15 @@ export function mustAsk({ trustedAt }: ReuseFacts, now: number): boolean {
   return now > trustedAt
 }
 
+/** In milliseconds. A turn of the event loop that took longer was no usual one. */
+const LONG_TURN = 5
+
 /**
- * Whether to look once more just before the request is written: a turn of the event loop lies between, and a turn can be
- * long. Not for a connection that was in use until a moment ago.
+ * Whether to look once more just before the request is written: a turn of the event loop lies between. Not for a
+ * connection that was in use until a moment ago, unless the turn was long.
  */
 export function mustAskAgain({ idleSince, trustedAt }: ReuseFacts, now: number): boolean {
-  return now > trustedAt && now - idleSince >= SHORTEST_IDLE_TIMER
+  return now - trustedAt >= LONG_TURN || (now > trustedAt && now - idleSince >= SHORTEST_IDLE_TIMER)
 }
 
 /**

@@ -140,7 +140,7 @@ export class PoolCore {
       this.closing = true
       for (const origin of this.#origins.values()) origin.closeIdle(new ClosedError('closed'))
     }
-    if (this.#busy) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
+    await this.#untilQuiet()
     this.over = true
   }
 
@@ -155,13 +155,15 @@ export class PoolCore {
     if (this.closing) this.#checkQuiet()
   }
 
-  /** Fails everything with `error`, now. */
-  destroy(error: Error): void {
+  /** Fails everything with `error`, now; resolves when everybody has been told, and the sockets are closed. */
+  async destroy(error: Error): Promise<void> {
     this.closing = this.over = true
     this.destroyedWith ??= error
     // First the lines, so that no slot that becomes free is dialed for.
     for (const origin of this.#origins.values()) origin.refuseAll(error)
     for (const origin of this.#origins.values()) origin.destroy(error)
+    await this.#untilQuiet()
+    await new Promise<void>((resolve) => this.clock.afterTwoTurns(resolve)) // for the sockets
   }
 
   // --- for origin pools ----------------------------------------------------------------------------------------------
@@ -208,6 +210,10 @@ export class PoolCore {
 
   get #busy(): boolean {
     return this.pending > 0 || this.#quiet.size < this.#origins.size
+  }
+
+  async #untilQuiet(): Promise<void> {
+    if (this.#busy) await new Promise<void>((resolve) => this.#whenQuiet.push(resolve))
   }
 
   #checkQuiet(): void {

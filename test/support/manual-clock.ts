@@ -24,7 +24,7 @@ export class ManualClock implements Clock {
 
   setTimer(callback: () => void, delay: number): TimerHandle {
     if (!(delay >= 0)) throw new RangeError(`A timer of ${delay} ms`)
-    const timer = { at: this.#now + delay, callback }
+    const timer = { at: this.#now + Math.ceil(delay), callback }
     this.#timers.add(timer)
     return timer
   }

@@ -42,6 +42,7 @@ function checkCaps(model: PoolModel, origin: OriginPool, wrong: Wrong): void {
   const running = model.rig.dialer.running.filter(({ target }) => target === origin.target).length
   if (running > connect.concurrency) wrong(`${running} dials at once`)
   if (running > dialing) wrong(`${running} dials run, ${dialing} are counted`)
+  if (running < Math.min(dialing, connect.concurrency)) wrong(`${running} dials run of ${dialing}, and more could`)
   const bounced = model.lineOf(origin).filter(({ connection }) => connection !== undefined).length
   if (waiting - bounced > maxWaiting) wrong(`${waiting} waiting`)
   const states = [...origin.connections].map(({ state }) => state)

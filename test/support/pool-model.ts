@@ -58,9 +58,13 @@ export class ModelLink extends FakeLink {
 export class ModelRequest extends Waiter {
   state: 'waiting' | 'granted' | 'over' = 'waiting'
   connection: Connection | undefined
+  /** The connection it was granted last, though it may have left it. */
+  latest: Connection | undefined
   written = false
+  insisted = false
   /** The line was full. */
   turnedAway = false
+  waited = false
 
   constructor(
     readonly model: PoolModel,
@@ -122,8 +126,10 @@ export class PoolModel {
   readonly closed = new Map<CloseReason, number>()
   readonly ended: number[] = []
   #steps = 0
-  /** How connections were released last. */
-  readonly #released = new Map<Connection, { at: number; step: number; quick: boolean }>()
+  /** When connections came back last, and whether there was reason to look at them then: a long exchange, or none. */
+  readonly #back = new Map<Connection, { at: number; step: number; looked: boolean }>()
+  /** Within whose arrival we are: they have no place in line yet that a listener's request could take. */
+  readonly #arriving = new Set<ModelRequest>()
   readonly #total: number
 
   constructor(
@@ -140,6 +146,7 @@ export class PoolModel {
       this.counted.lifetime += connection.age
       this.ended.push(connection.id)
     })
+    for (const event of ['open', 'idle', 'close', 'wait'] as const) core.events.on(event, () => this.#listener())
     core.listen({
       opened() {},
       ended() {},
@@ -226,7 +233,7 @@ export class PoolModel {
     this.holders.set(connection, request)
     this.#checkGrant(connection, origin)
     request.state = 'granted'
-    request.connection = connection
+    request.connection = request.latest = connection
     request.written = false
     if (request.habit === 'gives back at once') this.#giveBack(request)
     else if (request.habit === 'cancels another') this.#cancel(this.random.pick(this.lineOf(origin)))
@@ -251,7 +258,7 @@ export class PoolModel {
   #leaves(request: ModelRequest, how: string): void {
     if (request.state !== 'waiting') this.violate(`${request.number}, ${request.state}, was ${how}`)
     const line = this.lineOf(request.origin)
-    const earlier = line.find(({ number }) => number < request.number)
+    const earlier = line.find((other) => other.number < request.number && !this.#arriving.has(other))
     if (earlier !== undefined) this.violate(`${request.number} was ${how} before ${earlier.number}, who came earlier`)
     this.lines.set(
       request.origin,
@@ -277,12 +284,23 @@ export class PoolModel {
     if (now >= connection.lifetimeEndsAt) wrong('its lifetime is over')
     const allowed = idleAllowance(connection)
     if (now - connection.idleSince >= allowed) wrong(`it idled for ${now - connection.idleSince} of ${allowed} ms`)
-    // In the millisecond of its release nobody needs to look; after a long exchange it was looked at in its release.
-    const { at, step, quick } = this.#released.get(connection) ?? { at: connection.openedAt, step: 0, quick: true }
-    if (now === at && quick) return
+    // In the millisecond in which it came back nobody needs to look, unless that itself was a reason to look.
+    const { at, step, looked } = this.#back.get(connection) ?? { at: connection.openedAt, step: 0, looked: false }
+    if (now === at && !looked) return
     if (link.fault !== undefined && (now > at || link.faultStep < step)) wrong(link.fault)
     const silent = now - link.lastDataAt
     if (link.kernel !== undefined && silent >= allowed) wrong(`its last data came ${silent} ms ago, allowed ${allowed}`)
+  }
+
+  /** Of several idle ones it is the one that `scheduling` says. */
+  #checkChoice(chosen: Connection | undefined, idle: readonly Connection[]): void {
+    if (chosen === undefined || !idle.includes(chosen)) return
+    const lifo = this.#pool.options.scheduling === 'lifo'
+    const better = idle.find(
+      ({ state, idleSince }) =>
+        state === 'idle' && (lifo ? idleSince > chosen.idleSince : idleSince < chosen.idleSince),
+    )
+    if (better !== undefined) this.violate(`${chosen.id} was chosen, ${better.id} was before it`)
   }
 
   // --- the steps -----------------------------------------------------------------------------------------------------
@@ -398,7 +416,15 @@ export class PoolModel {
       request.origin,
       [...this.lineOf(request.origin), request].sort((a, b) => a.number - b.number),
     )
-    if (!request.origin.acquire(request) && !request.turnedAway) this.counted.waits++
+    const idle = [...request.origin.connections].filter(({ state, link }) => state === 'idle' && !link.destroyed)
+    this.#arriving.add(request)
+    const atOnce = request.origin.acquire(request)
+    this.#arriving.delete(request)
+    if (atOnce) this.#checkChoice(request.latest, idle)
+    else if (!request.turnedAway && !request.waited) {
+      request.waited = true
+      this.counted.waits++
+    }
   }
 
   #cancel(request: ModelRequest | undefined): void {
@@ -415,16 +441,18 @@ export class PoolModel {
   #write(request: ModelRequest | undefined): void {
     const connection = request?.connection
     if (request === undefined || connection === undefined) return
-    if (connection.link.destroyed || !request.origin.confirm(connection)) this.#bounce(request, connection)
-    else request.written = true
+    request.written = !connection.link.destroyed && request.origin.confirm(connection, !request.insisted)
+    if (!request.written) this.#bounce(request, connection)
   }
 
-  /** Its connection is gone, and nothing was written: it goes elsewhere, or fails on a new one. */
+  /** Nothing was written. It goes elsewhere, or, on a new connection that is gone, fails; it insists on a second look once. */
   #bounce(request: ModelRequest, connection: Connection): void {
     this.note(`  ${request.number} bounced off ${connection.id}`)
+    request.insisted ||= !connection.link.destroyed
     this.holders.delete(connection)
     this.counted.grants--
     if (connection.reused) this.counted.reused--
+    this.#back.set(connection, { at: this.rig.clock.now(), step: this.#steps, looked: true })
     request.origin.giveBack(connection)
     if (connection.reused) {
       this.#ask(request)
@@ -438,6 +466,7 @@ export class PoolModel {
     this.counted.grants--
     if (connection.reused) this.counted.reused--
     this.#over(request)
+    this.#back.set(connection, { at: this.rig.clock.now(), step: this.#steps, looked: true })
     request.origin.giveBack(connection)
   }
 
@@ -468,9 +497,9 @@ export class PoolModel {
     this.note(`  ${request.number} answered on ${connection.id}: ${header ?? '-'}`)
     this.holders.delete(connection)
     this.#over(request)
-    if (header !== undefined) request.origin.heard(connection, header, true)
+    if (header !== undefined) request.origin.hints.heard(connection, header, true)
     if (this.random.percent(3)) connection.retire('server-close')
-    this.#released.set(connection, { at: now, step: this.#steps, quick: now - connection.grantedAt < 100 })
+    this.#back.set(connection, { at: now, step: this.#steps, looked: now - connection.grantedAt >= 100 })
     request.origin.release(connection)
   }
 
@@ -489,6 +518,14 @@ export class PoolModel {
       case 'mixed':
         return this.random.pick([undefined, timeout, `max=${this.random.below(9)}`, `MAX="40" , ${timeout}`, 'junk=1'])
     }
+  }
+
+  /** A user's listener, in the midst of it all. */
+  #listener(): void {
+    if (this.#pool.closing || !this.random.percent(1)) return
+    this.note('  in a listener')
+    if (this.random.percent(50)) this.#acquire(this.#someOrigin())
+    else this.#cancel(this.random.pick(this.waiting.filter((request) => !this.#arriving.has(request))))
   }
 
   #report(link: ModelLink): void {

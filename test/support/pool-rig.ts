@@ -81,7 +81,7 @@ export class PoolRig {
 
   /** A response that is complete; `keepAlive` is what its `Keep-Alive` header said. */
   release(connection: Connection, keepAlive?: string): void {
-    if (keepAlive !== undefined) connection.origin.heard(connection, keepAlive, true)
+    if (keepAlive !== undefined) connection.origin.hints.heard(connection, keepAlive, true)
     connection.origin.release(connection)
   }
 

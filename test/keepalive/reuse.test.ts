@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest'
+import { mustAsk, mustAskAgain, type ReuseFacts, unfit, wasQuick } from '../../src/keepalive/reuse.js'
+import { healthy } from '../support/fake-links.js'
+
+/** Idle since 1000, and good then; the server advertised 5 s. */
+const facts: ReuseFacts = {
+  idleSince: 1_000,
+  trustedAt: 1_000,
+  advertisedTimeout: 5_000,
+  keepAliveTimeout: 4_000,
+  keepAliveMaxTimeout: 600_000,
+  margin: 50,
+  lifetimeEndsAt: Infinity,
+}
+
+describe('before reuse, a connection', () => {
+  it('must be looked at 1 ms after it was known to be good, not in the same', () => {
+    expect(mustAsk(facts, 1_000)).toBe(false)
+    expect(mustAsk(facts, 1_001)).toBe(true)
+  })
+
+  it('is known to be good at the end of an exchange of 99 ms, not of 100', () => {
+    expect(wasQuick(901, 1_000)).toBe(true)
+    expect(wasQuick(900, 1_000)).toBe(false)
+  })
+
+  it('must be looked at again before the write when it idled for 100 ms and the last look was not just now', () => {
+    expect(mustAskAgain({ ...facts, trustedAt: 1_099 }, 1_100)).toBe(true)
+    expect(mustAskAgain({ ...facts, trustedAt: 1_100 }, 1_100)).toBe(false)
+    expect(mustAskAgain({ ...facts, trustedAt: 1_098 }, 1_099)).toBe(false)
+  })
+})
+
+describe('a connection is unfit', () => {
+  it.each([
+    ['the kernel has seen its end', { established: false }, 'stale'],
+    ['one byte is unread', { unread: 1 }, 'poisoned'],
+    ['a probe is out', { probes: 1 }, 'stale'],
+    ['something is sent again', { retransmits: 1 }, 'stale'],
+    ['its end and a byte have come: the end counts', { established: false, unread: 9 }, 'stale'],
+    ['the last data came 4950 ms ago', { sinceLastData: 4_950 }, 'advertised-timeout'],
+  ] as const)('when %s', (_, view, reason) => {
+    expect(unfit(facts, healthy(view), 1_001)).toBe(reason)
+  })
+
+  it('when its time is over, kernel or not', () => {
+    expect(unfit(facts, healthy(), 5_949)).toBeUndefined()
+    expect(unfit(facts, healthy(), 5_950)).toBe('advertised-timeout')
+    expect(unfit(facts, undefined, 5_949)).toBeUndefined()
+    expect(unfit(facts, undefined, 5_950)).toBe('advertised-timeout')
+  })
+
+  it('not while the last data came 4949 ms ago and nothing is wrong', () => {
+    expect(unfit(facts, healthy({ sinceLastData: 4_949, rtt: 40, rttVariance: 2, bytesReceived: 9 }), 1_001)).toBe(
+      undefined,
+    )
+  })
+})
