@@ -27,7 +27,7 @@ export function mustAsk({ trustedAt }: ReuseFacts, now: number): boolean {
 }
 
 /** In milliseconds. A turn of the event loop that took longer was no usual one. */
-const LONG_TURN = 5
+const LONG_TURN = 20
 
 /**
  * Whether to look once more just before the request is written: a turn of the event loop lies between. Not for a
