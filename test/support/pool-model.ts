@@ -85,28 +85,39 @@ export class ModelRequest extends Waiter {
   }
 }
 
-const STEPS = {
-  acquire: 30,
-  burst: 2,
-  write: 25,
-  respond: 28,
-  giveBack: 3,
-  fail: 3,
-  abort: 3,
-  abortWaiting: 3,
-  detach: 1,
-  open: 22,
-  refuseDial: 3,
-  advance: 20,
-  block: 2,
-  turn: 25,
-  warm: 1,
-  peerCloses: 4,
-  kernelKnows: 3,
+/** How often each step is taken. */
+const CALM = {
+  acquire: 10,
+  burst: 0.3,
+  write: 30,
+  respond: 34,
+  giveBack: 2,
+  fail: 1,
+  abort: 1,
+  abortWaiting: 2,
+  detach: 0.5,
+  open: 30,
+  refuseDial: 1,
+  advance: 24,
+  block: 1,
+  turn: 30,
+  warm: 0.6,
+  peerCloses: 2,
+  kernelKnows: 2,
   report: 10,
-} as const
+}
 
-type Step = keyof typeof STEPS
+type Step = keyof typeof CALM
+
+/** More comes than can be served. */
+const BUSY: Readonly<Record<Step, number>> = { ...CALM, acquire: 36, burst: 3, abortWaiting: 6, refuseDial: 4 }
+
+/** Milliseconds that pass. */
+const TIMES = [0, 1, 1, 2, 5, 10, 20, 50, 120, 400]
+
+/** How likely it is that the load changes with a step, in percent. */
+const TO_BUSY = 1.5
+const TO_CALM = 4
 
 export class PoolModel {
   readonly random: Random
@@ -126,6 +137,7 @@ export class PoolModel {
   readonly closed = new Map<CloseReason, number>()
   readonly ended: number[] = []
   #steps = 0
+  #busy = false
   /** When connections came back last, and whether there was reason to look at them then: a long exchange, or none. */
   readonly #back = new Map<Connection, { at: number; step: number; looked: boolean }>()
   /** Within whose arrival we are: they have no place in line yet that a listener's request could take. */
@@ -155,7 +167,7 @@ export class PoolModel {
     })
     const dialects: Dialect[] = ['silent', 'timeout', 'countdown', 'total', 'mixed']
     this.dialects = Array.from({ length: settings.origins }, () => this.random.pick(dialects) as Dialect)
-    this.#total = 2 + this.random.below(20)
+    this.#total = 5 + this.random.below(40)
   }
 
   get origins(): OriginPool[] {
@@ -174,7 +186,8 @@ export class PoolModel {
 
   /** One thing happens; what it sets off has happened as well when the promise resolves. */
   async step(): Promise<void> {
-    const step = this.random.weighted(STEPS)
+    if (this.random.percent(this.#busy ? TO_CALM : TO_BUSY)) this.#busy = !this.#busy
+    const step = this.random.weighted(this.#busy ? BUSY : CALM)
     this.#steps++
     this.note(step)
     this.#does[step]()
@@ -342,12 +355,12 @@ export class PoolModel {
     open: () => void this.random.pick(this.rig.dialer.running)?.open(),
     refuseDial: () => void this.random.pick(this.rig.dialer.running)?.fail(),
     advance: () => {
-      const ms = this.random.pick([0, 1, 1, 2, 10, 50, 120, 400, 900, 2_500, 12_000]) as number
+      const ms = this.random.percent(4) ? 3_000 * 2 ** this.random.below(4) : this.random.pick(TIMES)!
       this.note(`  ${ms} ms`)
       this.rig.clock.advance(ms)
     },
     block: () => {
-      const ms = this.random.pick([20, 150, 900, 3_000]) as number
+      const ms = this.random.pick([20, 150, 900, 3_000])!
       this.note(`  ${ms} ms`)
       this.rig.clock.block(ms)
     },

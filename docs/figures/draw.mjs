@@ -1,0 +1,182 @@
+// Draws the figures of the documentation: `node docs/figures/draw.mjs` writes the SVG files beside this script.
+// A test holds the files to what is drawn here.
+
+import { writeFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+
+const WIDTH = 880
+const PANEL = 188
+/** Height of the two lanes within a panel: the client above, the server below. */
+const CLIENT = 84
+const SERVER = 156
+/** The lanes: idle time on the left of the break is long, the milliseconds on its right are drawn to scale. */
+const LEFT = 96
+const BREAK = 232
+const RIGHT = 862
+const [FIRST, LAST] = [4.925, 5.09]
+
+const colours = { ink: '#1f2937', faint: '#6b7280', line: '#cbd5e1', bad: '#dc2626', good: '#15803d', busy: '#d97706' }
+
+/** Where a moment (in seconds) stands on the lanes. */
+const at = (seconds) =>
+  seconds < FIRST ? LEFT : BREAK + 24 + ((seconds - FIRST) / (LAST - FIRST)) * (RIGHT - BREAK - 24)
+const round = (number) => Math.round(number * 10) / 10
+
+const text = (x, y, words, { colour = 'ink', size = 13, anchor = 'start', weight = 400 } = {}) =>
+  `<text x="${round(x)}" y="${round(y)}" fill="${colours[colour]}" font-size="${size}" font-weight="${weight}" text-anchor="${anchor}">${words}</text>`
+
+const line = (x1, y1, x2, y2, colour, extra = '') =>
+  `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" stroke="${colours[colour]}" ${extra}/>`
+
+const dot = (x, y, colour) => `<circle cx="${round(x)}" cy="${y}" r="4" fill="${colours[colour]}"/>`
+
+/** A lane: its name, and the wire it stands for. */
+const lane = (y, name) =>
+  text(16, y + 4, name, { weight: 600 }) +
+  line(LEFT, y, BREAK, y, 'line', 'stroke-width="2"') +
+  text(BREAK + 12, y + 5, '≈', { colour: 'faint', anchor: 'middle', size: 16 }) +
+  line(BREAK + 24, y, RIGHT, y, 'line', 'stroke-width="2"')
+
+/** A message that leaves one end at a moment and reaches the other 20 ms later. */
+function message(from, leaves, colour) {
+  const [y1, y2] = from === 'client' ? [CLIENT, SERVER] : [SERVER, CLIENT]
+  return line(at(leaves), y1, at(leaves + 0.02), y2, colour, `stroke-width="2" marker-end="url(#${colour})"`)
+}
+
+/** What a server that advertises, or does not, has said long before. */
+const response = (words) =>
+  line(LEFT + 8, SERVER, LEFT + 42, CLIENT, 'faint', 'stroke-width="2" marker-end="url(#faint)"') +
+  text(LEFT + 40, (CLIENT + SERVER) / 2 + 18, words, { colour: 'faint', size: 12 })
+
+const tick = (seconds, label) =>
+  text(at(seconds), CLIENT - 40, label ?? `${seconds.toFixed(2)} s`, { colour: 'faint', size: 11, anchor: 'middle' }) +
+  line(at(seconds), CLIENT - 34, at(seconds), SERVER + 8, 'line', 'stroke-dasharray="2 4"')
+
+const panel = (index, title, ...parts) =>
+  `<g transform="translate(0 ${index * PANEL + 12})">
+${text(16, 20, title, { size: 15, weight: 700 })}
+${parts.join('\n')}
+${lane(CLIENT, 'client')}
+${lane(SERVER, 'server')}
+</g>`
+
+/** A whole figure: a white card, since an image does not know the colours of the page it stands on. */
+function svg(width, height, title, ...parts) {
+  const markers = Object.entries(colours).map(
+    ([name, colour]) =>
+      `<marker id="${name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0 10 5 0 10z" fill="${colour}"/></marker>`,
+  )
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" role="img">
+<title>${title}</title>
+<defs>${markers.join('')}</defs>
+<rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8" fill="#ffffff" stroke="${colours.line}"/>
+${parts.join('\n')}
+</svg>
+`
+}
+
+/** The race between a request and the server's idle timer, and what keepwise does about it. Round trip: 40 ms. */
+export function keepAliveRace() {
+  const race = panel(
+    0,
+    'The race: the request leaves before it can know that the server has closed',
+    ...[tick(4.99, '4.99'), tick(5), tick(5.03)],
+    response('timeout=5'),
+    message('client', 4.99, 'ink'),
+    message('server', 5, 'bad'),
+    message('server', 5.01, 'bad'),
+    dot(at(4.99), CLIENT, 'ink'),
+    dot(at(5), SERVER, 'bad'),
+    dot(at(5.03), CLIENT, 'bad'),
+    text(at(4.99) - 8, CLIENT - 10, 'request leaves', { anchor: 'end' }),
+    text(at(5) - 8, SERVER + 20, 'idle for 5 s: closes (FIN)', { colour: 'bad', anchor: 'end' }),
+    text(at(5.01) + 14, SERVER + 20, 'answers the request with RST', { colour: 'bad' }),
+    text(at(5.03) + 8, CLIENT - 10, 'the request fails', { colour: 'bad', weight: 600 }),
+    text(at(5.03) + 8, CLIENT + 18, 'ECONNRESET, socket hang up', { colour: 'bad', size: 12 }),
+    text(at(5.03) + 8, CLIENT + 34, 'other side closed', { colour: 'bad', size: 12 }),
+  )
+  const advertised = panel(
+    1,
+    'keepwise, where the server has said so: closes first, 5 s less a margin',
+    ...[tick(4.95), tick(4.99), tick(5.03)],
+    response('timeout=5'),
+    message('client', 4.95, 'ink'),
+    message('client', 4.99, 'good'),
+    message('server', 5.01, 'good'),
+    dot(at(4.95), CLIENT, 'ink'),
+    dot(at(4.99), CLIENT, 'good'),
+    dot(at(5.03), CLIENT, 'good'),
+    text(at(4.95) - 8, CLIENT - 10, 'closes', { anchor: 'end' }),
+    text(at(4.99) + 8, CLIENT - 10, 'request, on another connection', { colour: 'good', weight: 600 }),
+    text(at(5.03) + 8, CLIENT + 18, 'response', { colour: 'good', weight: 600 }),
+  )
+  const asked = panel(
+    2,
+    'keepwise, where the server said nothing: the kernel is asked before reuse',
+    ...[tick(5), tick(5.02), tick(5.04)],
+    response('(nothing)'),
+    `<rect x="${round(at(5.005))}" y="${CLIENT - 6}" width="${round(at(5.04) - at(5.005))}" height="12" rx="3" fill="${colours.busy}" fill-opacity="0.35"/>`,
+    message('server', 5, 'bad'),
+    message('client', 5.04, 'good'),
+    dot(at(5), SERVER, 'bad'),
+    dot(at(5.02), CLIENT, 'bad'),
+    dot(at(5.04), CLIENT, 'good'),
+    text(at(5.005) - 6, CLIENT - 10, 'event loop busy: FIN not read', { colour: 'busy', anchor: 'end' }),
+    text(at(5) - 8, SERVER + 20, 'idle for 5 s: closes (FIN)', { colour: 'bad', anchor: 'end' }),
+    text(at(5.04) - 30, CLIENT + 34, 'TCP_INFO says', { anchor: 'middle', size: 12 }),
+    text(at(5.04) - 30, CLIENT + 49, 'CLOSE_WAIT:', { anchor: 'middle', size: 12 }),
+    text(at(5.04) - 30, CLIENT + 64, 'not reused', { anchor: 'middle', size: 12 }),
+    text(at(5.04) + 8, CLIENT - 24, 'request, on', { colour: 'good', weight: 600 }),
+    text(at(5.04) + 8, CLIENT - 9, 'another connection', { colour: 'good', weight: 600 }),
+  )
+  return svg(
+    WIDTH,
+    3 * PANEL + 20,
+    "A request and a server's idle timeout cross on the wire; keepwise closes first, or asks the kernel",
+    ...[race, advertised, asked],
+  )
+}
+
+/** The states of a connection. Arrows in both directions are two moves. */
+export function connectionStates() {
+  const box = (x, y, name) =>
+    `<rect x="${x - 52}" y="${y - 18}" width="104" height="36" rx="8" fill="#f8fafc" stroke="${colours.faint}"/>` +
+    text(x, y + 5, name, { anchor: 'middle', weight: 600, size: 14 })
+  const move = (x1, y1, x2, y2, both = false) =>
+    line(
+      x1,
+      y1,
+      x2,
+      y2,
+      'faint',
+      `stroke-width="2" marker-end="url(#faint)"${both ? ' marker-start="url(#faint)"' : ''}`,
+    )
+  const note = (x, y, words, anchor = 'middle') => text(x, y, words, { colour: 'faint', size: 12, anchor })
+  return svg(
+    620,
+    250,
+    'The states of a connection: active, idle, settling, closed',
+    move(28, 125, 108, 125),
+    note(66, 114, 'dialed'),
+    move(218, 125, 400, 125, true),
+    note(263, 114, 'kept, lent'),
+    move(196, 104, 266, 60, true),
+    move(422, 104, 352, 60, true),
+    note(432, 76, 'no kernel to ask: looked at', 'start'),
+    note(432, 92, 'after two turns of the loop', 'start'),
+    move(192, 146, 270, 196),
+    move(426, 146, 348, 196),
+    move(309, 64, 309, 192),
+    note(430, 190, 'one reason each', 'start'),
+    box(165, 125, 'active'),
+    box(455, 125, 'idle'),
+    box(309, 44, 'settling'),
+    box(309, 214, 'closed'),
+  )
+}
+
+/** Every figure, by file name. */
+export const figures = { 'connection-states.svg': connectionStates, 'keep-alive-race.svg': keepAliveRace }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  for (const [name, draw] of Object.entries(figures)) writeFileSync(new URL(name, import.meta.url), draw())

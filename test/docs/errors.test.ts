@@ -1,0 +1,218 @@
+/** docs/errors.md has every class, code and field, and callers get what its table says: each row is provoked. */
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+import { request } from 'undici'
+import { describe, expect, it } from 'vitest'
+import type { PoolOptions } from '../../src/index.js'
+import * as keepwise from '../../src/index.js'
+import { type RunningServer, withServer } from '../support/servers/node.js'
+import { code, Page } from './markdown.js'
+import { aliasStrings, classFields, interfaceNames } from './source.js'
+
+const page = new Page('docs/errors.md')
+const classRows = page.table('Classes', 'Class')
+const classes = Object.values(keepwise).filter(
+  (value): value is typeof keepwise.OptionError =>
+    typeof value === 'function' && value.prototype instanceof keepwise.KeepwiseError,
+)
+
+describe('the table of error classes', () => {
+  it('lists every class that is exported', () => {
+    expect(classRows.map((row) => code(row.Class)).sort()).toEqual(classes.map(({ name }) => name).sort())
+  })
+
+  it('lists every code', () => {
+    expect(classRows.map((row) => code(row.Code))).toEqual(aliasStrings('errors.ts', 'KeepwiseErrorCode'))
+  })
+
+  it.each(classRows.map((row) => [code(row.Class), row.Class as string]))('links %s to its section', (name, cell) => {
+    expect(cell).toContain(`(#${name.toLowerCase()})`)
+    expect(page.section(name)).not.toBe('')
+  })
+
+  it.each(classes.map(({ name }) => name))('lists the fields of %s', (name) => {
+    const fields = classFields('errors.ts', name).filter((field) => field !== 'name')
+    expect(page.tables(name).flatMap((rows) => rows.map((row) => code(row.Field)))).toEqual(fields)
+  })
+
+  it('lists the fields of the origin state', () => {
+    const listed = page.table('Origin state', 'Field').map((row) => code(row.Field))
+    expect(listed).toEqual(interfaceNames('errors.ts', 'OriginState'))
+  })
+})
+
+/** A caller's view of a failure: its code (or its name, if it has none), and its cause's class or code. */
+interface Failure {
+  readonly error: NodeJS.ErrnoException
+  readonly cause: (Error & { code?: string }) | undefined
+}
+
+async function failureOf(work: Promise<unknown>): Promise<Failure> {
+  try {
+    await work
+  } catch (error) {
+    const { cause } = error as Error
+    return { error: error as NodeJS.ErrnoException, cause: cause as Failure['cause'] }
+  }
+  throw new Error('it did not fail')
+}
+
+/** Runs with a pool against a server whose paths are ways to fail. */
+function withPool<T>(
+  options: PoolOptions,
+  body: (pool: keepwise.Pool, server: RunningServer) => Promise<T>,
+): Promise<T> {
+  const answer: Record<string, (socket: net.Socket) => void> = {
+    '/closes': (socket) => socket.end(),
+    '/resets': (socket) => socket.resetAndDestroy(),
+    '/hangs': () => {},
+    '/stalls': (socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx'),
+    '/babbles': (socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
+  }
+  return withServer(
+    (incoming, response) => {
+      const fail = answer[incoming.url ?? '']
+      if (fail === undefined) response.end('ok')
+      else fail(incoming.socket)
+    },
+    async (server) => {
+      const pool = keepwise.createPool(options)
+      try {
+        return await body(pool, server)
+      } finally {
+        pool.destroy()
+      }
+    },
+  )
+}
+
+const fails = (path: string, options: PoolOptions = {}): Promise<Failure> =>
+  withPool(options, (pool, { origin }) =>
+    failureOf(request(origin + path, { dispatcher: pool.dispatcher }).then(({ body }) => body.text())),
+  )
+
+/** Accepts connections and never says a word: a TLS handshake with it does not end. */
+async function muteServer(port = 0): Promise<net.Server> {
+  const server = net.createServer((socket) => socket.on('error', () => {})).listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return server
+}
+
+/** A port on which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = await muteServer()
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function refused(): Promise<Failure> {
+  const url = `http://127.0.0.1:${await closedPort()}`
+  return failureOf(request(url, { dispatcher: keepwise.createPool().dispatcher }))
+}
+
+async function connectTimeout(): Promise<Failure> {
+  const server = await muteServer()
+  const pool = keepwise.createPool({ connect: { timeout: 100 } })
+  try {
+    const { port } = server.address() as AddressInfo
+    return await failureOf(request(`https://127.0.0.1:${port}`, { dispatcher: pool.dispatcher }))
+  } finally {
+    server.close()
+  }
+}
+
+/** One request holds the only connection, others wait for it. */
+function crowded(options: PoolOptions, others: number): Promise<Failure> {
+  return withPool({ maxConnections: 1, ...options }, async (pool, { origin }) => {
+    const send = () => request(`${origin}/hangs`, { dispatcher: pool.dispatcher })
+    const requests = Array.from({ length: 1 + others }, send)
+    const failure = failureOf(requests.pop() as Promise<unknown>)
+    for (const each of requests) each.catch(() => {}) // they end with the pool
+    return failure
+  })
+}
+
+async function closed(): Promise<Failure> {
+  const pool = keepwise.createPool()
+  const closing = pool.close()
+  const failure = failureOf(request('http://127.0.0.1', { dispatcher: pool.dispatcher }))
+  await closing
+  return failure
+}
+
+const provoke: Readonly<Record<string, () => Promise<Failure>>> = {
+  ECONNREFUSED: refused,
+  UND_ERR_CONNECT_TIMEOUT: connectTimeout,
+  UND_ERR_SOCKET: () => fails('/closes'),
+  ECONNRESET: () => fails('/resets'),
+  UND_ERR_HEADERS_TIMEOUT: () => fails('/hangs', { headersTimeout: 100 }),
+  UND_ERR_BODY_TIMEOUT: () => fails('/stalls', { bodyTimeout: 100 }),
+  HTTPParserError: () => fails('/babbles'),
+  ERR_KEEPWISE_ACQUIRE_TIMEOUT: () => crowded({ acquireTimeout: 50 }, 1),
+  ERR_KEEPWISE_QUEUE_FULL: () => crowded({ maxWaiting: 1 }, 2),
+  ERR_KEEPWISE_CLOSED: closed,
+}
+
+describe('the table of what the caller sees', () => {
+  const rows = page.table('What the caller sees', 'The caller gets')
+
+  it('has a row for each failure that is provoked here', () => {
+    expect(rows.map((row) => code(row['The caller gets']))).toEqual(Object.keys(provoke))
+  })
+
+  it.each(rows.map((row) => [code(row['The caller gets']), row['Its cause'] as string]))(
+    '%s has the cause: %s',
+    async (name, written) => {
+      const { error, cause } = await (provoke[name] as () => Promise<Failure>)()
+      expect(error.code ?? error.name).toBe(name)
+      const names = [...written.matchAll(/`([^`]*)`/g)].map((match) => match[1])
+      if (names.length === 0) expect(cause).toBeUndefined()
+      else expect(names).toContain(cause instanceof keepwise.KeepwiseError ? cause.name : cause?.code)
+    },
+  )
+
+  it('has the last connect error as the cause of an acquire timeout', async () => {
+    const pool = keepwise.createPool({ acquireTimeout: 50 })
+    const port = await closedPort()
+    const send = () => failureOf(request(`https://127.0.0.1:${port}`, { dispatcher: pool.dispatcher }))
+    const first = await send()
+    expect(first.error.code).toBe('ECONNREFUSED')
+    const mute = await muteServer(port) // now the handshake does not end, and nothing else fails
+    try {
+      expect(await send()).toMatchObject({ error: { code: 'ERR_KEEPWISE_ACQUIRE_TIMEOUT' }, cause: first.error })
+    } finally {
+      pool.destroy()
+      mute.close()
+    }
+  })
+
+  it('says what fetch makes of it: a TypeError around the same error', async () => {
+    const { error, cause } = await withPool({}, (pool, { origin }) =>
+      failureOf(fetch(`${origin}/resets`, { dispatcher: pool.dispatcher })),
+    )
+    expect([error.name, error.message, cause?.code]).toEqual(['TypeError', 'fetch failed', 'ECONNRESET'])
+    expect(cause?.cause).toBeInstanceOf(keepwise.ConnectionError)
+  })
+
+  it('says that an abort reason is left alone', async () => {
+    const reason = new Error('mine')
+    const { error } = await withPool({}, (pool, { origin }) => {
+      const controller = new AbortController()
+      setTimeout(() => controller.abort(reason), 50)
+      return failureOf(request(`${origin}/hangs`, { dispatcher: pool.dispatcher, signal: controller.signal }))
+    })
+    expect(error).toBe(reason)
+    expect(error.cause).toBeUndefined()
+  })
+
+  it('says that destroy(error) fails requests with that error', async () => {
+    const reason = new Error('mine')
+    const { error } = await withPool({}, (pool, { origin }) => {
+      setTimeout(() => pool.destroy(reason), 50)
+      return failureOf(request(`${origin}/hangs`, { dispatcher: pool.dispatcher }))
+    })
+    expect(error).toBe(reason)
+  })
+})
