@@ -1,0 +1,11 @@
+// undici's Agent, through request().
+
+import { Agent, request } from 'undici'
+import { throughDispatcher } from '../senders.js'
+
+export const title = 'undici Agent'
+export const about = ''
+
+export function open() {
+  return throughDispatcher(request, new Agent())
+}
