@@ -25,6 +25,11 @@ export class KeepwiseError extends Error {
   }
 }
 
+/** Gives an error a cause, unless it has one, or is such that it can have none (frozen, or no error at all). */
+export function addCause(error: unknown, makeCause: () => Error): void {
+  if (error instanceof Error && error.cause === undefined && Object.isExtensible(error)) error.cause = makeCause()
+}
+
 /** An option that does not exist, or a value it cannot take. Thrown at construction, before anything is opened. */
 export class OptionError extends KeepwiseError {
   override readonly name = 'OptionError'

@@ -8,7 +8,7 @@
  */
 import { type Duplex, Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
-import { ConnectionError, KeepwiseError } from '../errors.js'
+import { addCause, ConnectionError, KeepwiseError } from '../errors.js'
 import type { Connection } from '../pool/connection.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
@@ -252,5 +252,5 @@ const isStream = (body: unknown): body is Readable => body instanceof Readable
 /** Adds to an error what is known of the connection it happened on. */
 function explain(error: Error, connection: Connection, core: PoolCore): void {
   if (error instanceof KeepwiseError) return
-  error.cause ??= new ConnectionError(connection.snapshot(core.clock.now()), error.message)
+  addCause(error, () => new ConnectionError(connection.snapshot(core.clock.now()), error.message))
 }

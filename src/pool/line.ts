@@ -42,14 +42,15 @@ export class Line extends AgendaItem {
 
   /** Gives a number to one who comes for the first time; whoever comes again keeps it, and the time it stands for. */
   number(waiter: Waiter, now: number): void {
-    if (waiter.ticket > 0) return
+    waiter.comesAgain = waiter.ticket > 0
+    if (waiter.comesAgain) return
     waiter.ticket = ++this.#lastTicket
     waiter.waitingSince = now
   }
 
   /** Lets one with a number stand in line; false if the line is full. One who comes again stands before all later ones. */
   enter(waiter: Waiter): boolean {
-    if (waiter.ticket < this.#lastTicket) this.#list.insertFromStart(waiter.node, cameEarlier)
+    if (waiter.comesAgain) this.#list.insertFromStart(waiter.node, cameEarlier)
     else if (this.size < this.limit) this.#list.push(waiter.node)
     else return false
     const deadline = waiter.waitingSince + this.timeout

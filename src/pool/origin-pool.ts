@@ -6,7 +6,7 @@
  *
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
-import { AcquireTimeoutError, ConnectError, type OriginState, QueueFullError } from '../errors.js'
+import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
 import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import { mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
@@ -493,8 +493,10 @@ export class OriginPool implements DialOwner, LineOwner {
     this.counters.dialFailures++
     this.counters.dialTime += elapsed
     this.#lastConnectError = error
-    const why = error.message || (error as NodeJS.ErrnoException).code || error.name
-    error.cause ??= new ConnectError(this.state, elapsed, why)
+    addCause(error, () => {
+      const why = error.message || (error as NodeJS.ErrnoException).code || error.name
+      return new ConnectError(this.state, elapsed, why)
+    })
     this.#core.dialFailed(this, error)
     // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
     // unless what is under way is enough for all.

@@ -11,6 +11,7 @@ export abstract class Waiter {
   /** Since when it waits, on the pool's clock, and its number; both kept when it has to wait a second time. */
   waitingSince = -1
   ticket = 0
+  comesAgain = false
   hasWaited = false
 
   get node(): ListNode<Waiter> {

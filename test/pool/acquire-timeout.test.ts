@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AcquireTimeoutError } from '../../src/errors.js'
 import { FakeWaiter } from '../support/fake-links.js'
-import { linkOf, passed, PoolRig } from '../support/pool-rig.js'
+import { linkOf, PoolRig, passed } from '../support/pool-rig.js'
 
 describe('acquireTimeout', () => {
   it('250 refuses at 250 ms, not at 249', async () => {

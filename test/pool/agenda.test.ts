@@ -184,9 +184,12 @@ describe('the agenda', () => {
   })
 
   it('has one timer, and wakes all in order, whatever is scheduled, moved and cancelled', () => {
-    const steps = fc.array(fc.tuple(fc.nat(11), fc.integer({ min: 1, max: 300 }), fc.constantFrom('at', 'off', 'wait')), {
-      maxLength: 120,
-    })
+    const steps = fc.array(
+      fc.tuple(fc.nat(11), fc.integer({ min: 1, max: 300 }), fc.constantFrom('at', 'off', 'wait')),
+      {
+        maxLength: 120,
+      },
+    )
     fc.assert(
       fc.property(steps, (done) => {
         const clock = new ManualClock()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ClosedError } from '../../src/errors.js'
 import { codedError } from '../support/fake-links.js'
-import { linkOf, passed, PoolRig } from '../support/pool-rig.js'
+import { linkOf, PoolRig, passed } from '../support/pool-rig.js'
 
 interface Closing {
   readonly done: boolean

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ConnectError } from '../../src/errors.js'
 import { codedError, FakeWaiter } from '../support/fake-links.js'
-import { linkOf, passed, PoolRig } from '../support/pool-rig.js'
+import { linkOf, PoolRig, passed } from '../support/pool-rig.js'
 
 describe('a connect failure', () => {
   it('fails everybody in line with its error when nothing else is open or under way', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { passed, PoolRig } from '../support/pool-rig.js'
+import { PoolRig, passed } from '../support/pool-rig.js'
 
 describe('dials of one origin', () => {
   it('are one for each request that finds nothing idle', () => {

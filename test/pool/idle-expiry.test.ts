@@ -125,12 +125,15 @@ describe('an idle connection', () => {
     expect(rig.endings).toEqual([[1, 'advertised-timeout']])
   })
 
-  it.each(['timeout=0', 'timeout=1'])('is not kept at all where %s is not longer than the margin of 1000', async (said) => {
-    const rig = new PoolRig({ keepAliveMargin: 1_000 })
-    const [connection] = await rig.connect(1)
-    rig.release(connection!, said)
-    expect(rig.endings).toEqual([[1, 'advertised-timeout']])
-  })
+  it.each(['timeout=0', 'timeout=1'])(
+    'is not kept at all where %s is not longer than the margin of 1000',
+    async (said) => {
+      const rig = new PoolRig({ keepAliveMargin: 1_000 })
+      const [connection] = await rig.connect(1)
+      rig.release(connection!, said)
+      expect(rig.endings).toEqual([[1, 'advertised-timeout']])
+    },
+  )
 
   it('is not kept at all under keepAliveTimeout 0, unless the server advertises', async () => {
     const rig = new PoolRig({ keepAliveTimeout: 0 })

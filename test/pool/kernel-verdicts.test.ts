@@ -114,14 +114,16 @@ describe('a granted connection is looked at once more just before the write', ()
     expect(rig.endings).toEqual([[1, 'stale']])
   })
 
-  it('not when it was in use until a moment ago', async () => {
+  it('not when it was in use until a moment ago, unless the turn took 20 ms', async () => {
     const rig = new PoolRig()
     const [connection] = await rig.idle(1)
     rig.clock.advance(50)
     rig.acquire()
-    rig.clock.advance(49)
+    rig.clock.advance(19)
     linkOf(connection!).kernel = healthy({ established: false })
     expect(rig.origin().confirm(connection!, false)).toBe(true)
+    rig.clock.advance(1)
+    expect(rig.origin().confirm(connection!, false)).toBe(false)
   })
 
   it('not when it is new: that is no keep-alive race', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { passed, PoolRig } from '../support/pool-rig.js'
+import { PoolRig, passed } from '../support/pool-rig.js'
 
 describe('a request that waits', () => {
   it('takes a connection that is freed before its dial is done', async () => {

@@ -11,7 +11,7 @@ const seeds = process.env.SEED === undefined ? [1, 2] : [Number(process.env.SEED
 
 const kinds: Record<string, ModelSettings> = {
   'one origin, a few connections': {
-    options: { maxConnections: 4, keepAliveTimeout: 2_000, acquireTimeout: 1_500 },
+    options: { maxConnections: 4, keepAliveTimeout: 2_000, acquireTimeout: 3_000 },
     origins: 1,
     kernel: true,
   },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { passed, PoolRig } from '../support/pool-rig.js'
+import { PoolRig, passed } from '../support/pool-rig.js'
 
 describe('maxTotalConnections', () => {
   it('is never exceeded, over all origins, dials included', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { QueueFullError } from '../../src/errors.js'
 import { codedError, FakeWaiter } from '../support/fake-links.js'
-import { linkOf, passed, PoolRig } from '../support/pool-rig.js'
+import { linkOf, PoolRig, passed } from '../support/pool-rig.js'
 
 describe('the line of an origin', () => {
   it('is served in the order of arrival', async () => {
@@ -150,6 +150,22 @@ describe('a request whose connection broke before anything was sent', () => {
     expect(again.refusals).toEqual([])
     await rig.openAll()
     expect([again.grants.length, other.waits]).toEqual([2, true])
+  })
+
+  it('stands in a line that is full, though nobody has come after it', async () => {
+    const rig = new PoolRig({ maxConnections: 2, maxWaiting: 1 })
+    await rig.idle(1)
+    const kept = rig.acquire()
+    await rig.connect(1)
+    rig.release(kept.connection)
+    rig.release([...rig.origin().connections][1]!)
+    const waiters = rig.acquireMany(2)
+    const connections = waiters.map(({ connection }) => connection)
+    for (const connection of connections) linkOf(connection).ends({ fin: true })
+    for (const waiter of waiters) rig.acquire('a', waiter)
+    expect(waiters.map(({ refusals }) => refusals.length)).toEqual([0, 0])
+    await rig.openAll()
+    expect(waiters.map(({ grants }) => grants.length)).toEqual([2, 2])
   })
 
   it('stands behind others of its kind that are older', async () => {

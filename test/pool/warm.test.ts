@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { codedError } from '../support/fake-links.js'
-import { passed, PoolRig } from '../support/pool-rig.js'
+import { PoolRig, passed } from '../support/pool-rig.js'
 
 describe('warm', () => {
   it('4 opens 4 connections and leaves them idle', async () => {

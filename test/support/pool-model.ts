@@ -140,6 +140,14 @@ export class PoolModel {
   #busy = false
   /** When connections came back last, and whether there was reason to look at them then: a long exchange, or none. */
   readonly #back = new Map<Connection, { at: number; step: number; looked: boolean }>()
+  /** Requests that are left by what the server said, taken at the least of it. */
+  readonly #permitted = new Map<Connection, number>()
+  /** In which step connections were seen settling last. */
+  readonly #settledIn = new Map<Connection, number>()
+  /** Requests that the present connect failure has refused. */
+  #refusedByDial = 0
+  /** The origins that had something open or under way when it came. */
+  #alive = new Set<OriginPool>()
   /** Within whose arrival we are: they have no place in line yet that a listener's request could take. */
   readonly #arriving = new Set<ModelRequest>()
   readonly #total: number
@@ -163,7 +171,11 @@ export class PoolModel {
       opened() {},
       ended() {},
       drained() {},
-      dialFailed: () => this.counted.dialFailures++,
+      dialFailed: () => {
+        this.counted.dialFailures++
+        this.#refusedByDial = 0
+        this.#alive = new Set(this.origins.filter(({ size }) => size > 0))
+      },
     })
     const dialects: Dialect[] = ['silent', 'timeout', 'countdown', 'total', 'mixed']
     this.dialects = Array.from({ length: settings.origins }, () => this.random.pick(dialects) as Dialect)
@@ -192,6 +204,9 @@ export class PoolModel {
     this.note(step)
     this.#does[step]()
     await this.settle()
+    for (const { connections } of this.origins)
+      for (const connection of connections)
+        if (connection.state === 'settling') this.#settledIn.set(connection, this.#steps)
   }
 
   /** Ends everything by `close`: those who wait are served, dials succeed. */
@@ -259,8 +274,13 @@ export class PoolModel {
     if (code === 'ERR_KEEPWISE_QUEUE_FULL') {
       request.turnedAway = true
       if (this.lineOf(request.origin).length <= options.maxWaiting) this.violate('refused for a line that was not full')
-      this.lines.set(request.origin, this.lineOf(request.origin).filter((each) => each !== request))
+      this.lines.set(
+        request.origin,
+        this.lineOf(request.origin).filter((each) => each !== request),
+      )
     } else this.#leaves(request, 'refused')
+    if (code === 'ECONNREFUSED' && ++this.#refusedByDial > 1 && this.#alive.has(request.origin))
+      this.violate('one connect failure refused more than one, and others were under way')
     if (code === 'ERR_KEEPWISE_ACQUIRE_TIMEOUT' && clock.now() - request.waitingSince < options.acquireTimeout)
       this.violate(`${request.number} was refused before its time`)
     this.#over(request)
@@ -293,6 +313,9 @@ export class PoolModel {
     const served = connection.requests - 1
     if (this.#dialectOf(origin) === 'countdown' && served >= this.#total) wrong('the server had counted down to 0')
     if (this.#dialectOf(origin) === 'total' && served >= this.#total) wrong('the total of the server is used up')
+    const permitted = this.#permitted.get(connection) ?? Infinity
+    if (permitted < 1) wrong('the server has said that no more are permitted')
+    if (permitted === 1 && connection.closeReason !== 'advertised-max') wrong('it is the last, and does not know')
     if (!connection.reused) return
     if (now >= connection.lifetimeEndsAt) wrong('its lifetime is over')
     const allowed = idleAllowance(connection)
@@ -300,6 +323,7 @@ export class PoolModel {
     // In the millisecond in which it came back nobody needs to look, unless that itself was a reason to look.
     const { at, step, looked } = this.#back.get(connection) ?? { at: connection.openedAt, step: 0, looked: false }
     if (now === at && !looked) return
+    if (link.kernel === undefined && (this.#settledIn.get(connection) ?? -1) < step) wrong('nobody has looked at it')
     if (link.fault !== undefined && (now > at || link.faultStep < step)) wrong(link.fault)
     const silent = now - link.lastDataAt
     if (link.kernel !== undefined && silent >= allowed) wrong(`its last data came ${silent} ms ago, allowed ${allowed}`)
@@ -335,7 +359,8 @@ export class PoolModel {
     },
     fail: () => {
       const request = this.random.pick(this.#granted(true))
-      if (request !== undefined) this.#fail(request, codedError(this.random.pick(['ECONNRESET', 'HPE_INVALID', 'EPIPE'])!))
+      if (request !== undefined)
+        this.#fail(request, codedError(this.random.pick(['ECONNRESET', 'HPE_INVALID', 'EPIPE'])!))
     },
     abort: () => {
       const request = this.random.pick(this.#granted(true))
@@ -455,7 +480,18 @@ export class PoolModel {
     const connection = request?.connection
     if (request === undefined || connection === undefined) return
     request.written = !connection.link.destroyed && request.origin.confirm(connection, !request.insisted)
-    if (!request.written) this.#bounce(request, connection)
+    if (request.written) this.#checkWrite(connection)
+    else this.#bounce(request, connection)
+  }
+
+  /** Nothing is written on one that has idled, and of which is known by now that it is over. */
+  #checkWrite(connection: Connection): void {
+    const now = this.rig.clock.now()
+    const idle = now - connection.idleSince
+    if (!connection.reused || now === connection.grantedAt || idle < 100) return
+    const { fault } = linkOf(connection) as ModelLink
+    if (fault !== undefined) this.violate(`${connection.id} was written on: ${fault}`)
+    if (idle >= idleAllowance(connection)) this.violate(`${connection.id} was written on after ${idle} ms`)
   }
 
   /** Nothing was written. It goes elsewhere, or, on a new connection that is gone, fails; it insists on a second look once. */
@@ -465,7 +501,7 @@ export class PoolModel {
     this.holders.delete(connection)
     this.counted.grants--
     if (connection.reused) this.counted.reused--
-    this.#back.set(connection, { at: this.rig.clock.now(), step: this.#steps, looked: true })
+    this.#cameBackUnused(connection)
     request.origin.giveBack(connection)
     if (connection.reused) {
       this.#ask(request)
@@ -479,8 +515,15 @@ export class PoolModel {
     this.counted.grants--
     if (connection.reused) this.counted.reused--
     this.#over(request)
-    this.#back.set(connection, { at: this.rig.clock.now(), step: this.#steps, looked: true })
+    this.#cameBackUnused(connection)
     request.origin.giveBack(connection)
+  }
+
+  /** The kernel is asked then; where there is none, it was looked at when it was granted, if that is now. */
+  #cameBackUnused(connection: Connection): void {
+    const at = this.rig.clock.now()
+    const looked = linkOf(connection).kernel !== undefined || at > connection.grantedAt
+    this.#back.set(connection, { at, step: this.#steps, looked })
   }
 
   #fail(request: ModelRequest, error: Error): void {
@@ -498,7 +541,7 @@ export class PoolModel {
 
   #respond(request: ModelRequest): void {
     const connection = request.connection as Connection
-    if (connection.link.destroyed) {
+    if (connection.link.destroyed && this.random.percent(50)) {
       this.#fail(request, codedError('ECONNRESET'))
       return
     }
@@ -517,7 +560,15 @@ export class PoolModel {
   }
 
   /** What the server says, as its dialect has it; `undefined` for no header. */
-  #headerOn({ origin, answered }: Connection): string | undefined {
+  #headerOn(connection: Connection): string | undefined {
+    const header = this.#sayOn(connection)
+    const max = /max="?(\d+)/i.exec(header ?? '')?.[1]
+    const left = (this.#permitted.get(connection) ?? Infinity) - 1
+    this.#permitted.set(connection, Math.min(left, max === undefined ? Infinity : Number(max)))
+    return header
+  }
+
+  #sayOn({ origin, answered }: Connection): string | undefined {
     const timeout = `timeout=${this.random.percent(5) ? this.random.below(30) : 3}`
     switch (this.#dialectOf(origin)) {
       case 'silent':
