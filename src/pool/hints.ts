@@ -10,6 +10,8 @@ export class Hints {
   advertisedTimeout: number | undefined = undefined
   /** Whether its `max` was seen to be a constant total. */
   constantMax = false
+  /** Requests it allows on one connection, as far as it has said. */
+  total: number | undefined = undefined
   readonly #keepAliveTimeout: number
   /** The header seen last, and what it says: servers repeat themselves. */
   #header = ''
@@ -49,7 +51,10 @@ export class Hints {
     if (max === undefined && remaining === Infinity) return
     this.constantMax = dialectSeen(lastMax, max) ?? this.constantMax
     connection.remaining = remainingRequests({ answered, remaining, max, constant: this.constantMax })
-    if (max !== undefined) connection.lastMax = max
+    if (max !== undefined) {
+      connection.lastMax = max
+      this.total = this.constantMax ? max : max + answered
+    }
     connection.max = undefined
   }
 }

@@ -7,7 +7,6 @@ import { SMALLEST_MARGIN } from '../keepalive/margin.js'
 import { planOf } from '../liveness/presets.js'
 import type { AppliedLiveness } from '../liveness/settings.js'
 import { type SystemLiveness, systemLiveness } from '../liveness/system.js'
-import type { Connection } from '../pool/connection.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Target } from '../wire/link.js'
@@ -50,7 +49,7 @@ export function explain(core: PoolCore, target: Target, key: string): Explanatio
     origin: target.origin,
     idleTimeout: idleTimeout(core, pool?.hints.advertisedTimeout, margin),
     margin: explainMargin(core, margin),
-    maxRequests: maxRequests(core, advertisedTotal(newest, pool?.hints.constantMax ?? false)),
+    maxRequests: maxRequests(core, pool?.hints.total),
     liveness: explainLiveness(core, newest?.link.liveness),
     connections: connections.map((connection) => connection.snapshot(now)),
   }
@@ -87,12 +86,6 @@ function explainMargin(core: PoolCore, value: number): Explanation['margin'] {
         because: `round-trip time + 4 x its variance + the event loop's lag, at least ${SMALLEST_MARGIN} ms`,
       }
     : { value, source: 'option', because: 'keepAliveMargin' }
-}
-
-/** A constant total says it, a count-down says what is left of it. */
-function advertisedTotal(connection: Connection | undefined, constant: boolean): number | undefined {
-  if (connection?.lastMax === undefined) return undefined
-  return constant ? connection.lastMax : connection.lastMax + connection.answered
 }
 
 function maxRequests(core: PoolCore, total: number | undefined): Explanation['maxRequests'] {

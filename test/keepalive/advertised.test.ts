@@ -63,8 +63,27 @@ describe('a Keep-Alive header', () => {
 
 describe('any Keep-Alive header', () => {
   it('is read without a throw, into undefined or a whole number that is not negative', () => {
-    const pieces = fc.constantFrom('timeout', 'max', 'Max', '=', '"', ',', ';', ' ', '\t', '5', '-', '.', '0', 'e', '\n')
-    const texts = fc.oneof(fc.string({ unit: 'binary' }), fc.array(pieces).map((parts) => parts.join('')))
+    const pieces = fc.constantFrom(
+      'timeout',
+      'max',
+      'Max',
+      '=',
+      '"',
+      ',',
+      ';',
+      ' ',
+      '\t',
+      '5',
+      '-',
+      '.',
+      '0',
+      'e',
+      '\n',
+    )
+    const texts = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.array(pieces).map((parts) => parts.join('')),
+    )
     fc.assert(
       fc.property(texts, (text) => {
         for (const value of Object.values(parseKeepAlive(text)))

@@ -4,12 +4,12 @@ import { dialectSeen, remainingRequests } from '../../src/keepalive/remaining.js
 
 describe('requests that remain after a response', () => {
   it('are as many as Apache says: 99, 98, 97', () => {
-    expect(afterEach([99, 98, 97])).toEqual([99, 98, 97])
+    expect(leftAfterEach([99, 98, 97])).toEqual([99, 98, 97])
   })
 
   it('are one less with each response of a server that repeats its total: 100 at first, then 98 and 97', () => {
     // After the first response nobody can tell that 100 is a total; the second one says so.
-    expect(afterEach([100, 100, 100])).toEqual([100, 98, 97])
+    expect(leftAfterEach([100, 100, 100])).toEqual([100, 98, 97])
   })
 
   it('are 99 after the first response already where the origin is known to repeat its total of 100', () => {
@@ -17,8 +17,8 @@ describe('requests that remain after a response', () => {
   })
 
   it('are none after max=0', () => {
-    expect(afterEach([0])).toEqual([0])
-    expect(afterEach([5, 0])).toEqual([5, 0])
+    expect(leftAfterEach([0])).toEqual([0])
+    expect(leftAfterEach([5, 0])).toEqual([5, 0])
   })
 
   it('are none, and not less, when a constant total is used up', () => {
@@ -26,19 +26,19 @@ describe('requests that remain after a response', () => {
   })
 
   it('fall by one where a response says nothing', () => {
-    expect(afterEach([10, undefined, undefined])).toEqual([10, 9, 8])
+    expect(leftAfterEach([10, undefined, undefined])).toEqual([10, 9, 8])
   })
 
   it('stay without limit while nothing was ever said', () => {
-    expect(afterEach([undefined, undefined])).toEqual([Infinity, Infinity])
+    expect(leftAfterEach([undefined, undefined])).toEqual([Infinity, Infinity])
   })
 
   it('do not rise when the server says a larger number: 50, 100, 100', () => {
-    expect(afterEach([50, 100, 100])).toEqual([50, 49, 48])
+    expect(leftAfterEach([50, 100, 100])).toEqual([50, 49, 48])
   })
 
   it('fall at once when a server that repeated itself begins to count down: 100, 100, 5', () => {
-    expect(afterEach([100, 100, 5])).toEqual([100, 98, 5])
+    expect(leftAfterEach([100, 100, 5])).toEqual([100, 98, 5])
   })
 
   it('only ever fall, and are never more than the server said, whatever it says', () => {
@@ -46,7 +46,7 @@ describe('requests that remain after a response', () => {
     fc.assert(
       fc.property(spoken, (said) => {
         let before = Infinity
-        for (const [index, left] of afterEach(said).entries()) {
+        for (const [index, left] of leftAfterEach(said).entries()) {
           if (before !== Infinity) expect(left).toBeLessThan(Math.max(before, 1))
           expect(left).toBeLessThanOrEqual(said[index] ?? Infinity)
           before = left
@@ -72,7 +72,7 @@ describe('the dialect of max', () => {
 })
 
 /** What remains after each response of one connection, whose origin keeps in mind which dialect was seen. */
-function afterEach(said: readonly (number | undefined)[]): number[] {
+function leftAfterEach(said: readonly (number | undefined)[]): number[] {
   let remaining = Infinity
   let lastMax: number | undefined
   let constant = false

@@ -114,8 +114,4 @@ describe('the own TCP keepalive of another system', () => {
     for (const platform of ['freebsd', 'openbsd', 'netbsd'] as const)
       expect(systemLiveness(system(platform))).toEqual({ ...unixDefault, probes: 8 })
   })
-
-  it('is that of most Unix systems where nothing is known', () => {
-    expect(systemLiveness(system('sunos'))).toEqual(unixDefault)
-  })
 })

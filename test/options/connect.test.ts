@@ -74,9 +74,7 @@ describe('the connect option', () => {
     ['localAdress', 'localAddress'],
     ['serverName', 'servername'],
   ])('refuses %s, and suggests %s', (name, meant) => {
-    expect(refusal({ [name]: 1 }).message).toBe(
-      `Unknown option "connect.${name}". Did you mean "connect.${meant}"?`,
-    )
+    expect(refusal({ [name]: 1 }).message).toBe(`Unknown option "connect.${name}". Did you mean "connect.${meant}"?`)
   })
 
   it('passes on what only a newer Node may know', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../src/errors.js'
-import { optionSpecs, resolveOptions } from '../../src/options/pool-options.js'
+import { type optionSpecs, resolveOptions } from '../../src/options/pool-options.js'
 
 /** What resolving throws. */
 function refusal(options: unknown): OptionError {
