@@ -10,8 +10,8 @@ export interface ReuseFacts extends IdleFacts {
   readonly trustedAt: number
 }
 
-/** In milliseconds. No server's idle timer is shorter. */
-const SHORTEST_IDLE_TIMER = 100
+/** In milliseconds. Servers count their idle timers in seconds; none is shorter than half of one. */
+const SHORTEST_IDLE_TIMER = 500
 
 /**
  * Whether an exchange was so quick that its connection can be trusted at its end. After a long one the response may have
@@ -26,15 +26,15 @@ export function mustAsk({ trustedAt }: ReuseFacts, now: number): boolean {
   return now > trustedAt
 }
 
-/** In milliseconds. A turn of the event loop that took longer was no usual one. */
-const LONG_TURN = 20
+/** In milliseconds. What was in use so lately is not worth a second look. */
+const A_MOMENT = 100
 
 /**
- * Whether to look once more just before the request is written: a turn of the event loop lies between. Not for a
- * connection that was in use until a moment ago, unless the turn was long.
+ * Whether to look once more just before the request is written: a turn of the event loop lies between, and it can be
+ * long. Not for a connection that was in use until a moment ago.
  */
 export function mustAskAgain({ idleSince, trustedAt }: ReuseFacts, now: number): boolean {
-  return now - trustedAt >= LONG_TURN || (now > trustedAt && now - idleSince >= SHORTEST_IDLE_TIMER)
+  return now > trustedAt && now - idleSince >= A_MOMENT
 }
 
 /**

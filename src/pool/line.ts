@@ -50,8 +50,9 @@ export class Line extends AgendaItem {
 
   /** Lets one with a number stand in line; false if the line is full. One who comes again stands before all later ones. */
   enter(waiter: Waiter): boolean {
+    // From the end: also a newcomer may have been overtaken, by one who came from within its own `acquire`.
     if (waiter.comesAgain) this.#list.insertFromStart(waiter.node, cameEarlier)
-    else if (this.size < this.limit) this.#list.push(waiter.node)
+    else if (this.size < this.limit) this.#list.insertFromEnd(waiter.node, cameEarlier)
     else return false
     const deadline = waiter.waitingSince + this.timeout
     if (this.timeout > 0 && deadline < this.wakeAt) this.agenda.schedule(this, deadline)

@@ -194,7 +194,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Closes what is idle and drops dials that nobody waits for; what comes back later is closed then. */
   closeIdle(error: Error): void {
-    for (const connection of this.#idle) this.close(connection, 'pool-closed')
+    this.#closeAllIdle()
     if (this.#line.size === 0) this.#dials.cancel(error)
   }
 
@@ -417,6 +417,7 @@ export class OriginPool implements DialOwner, LineOwner {
     }
     this.#handing = false
     this.#trim()
+    if (this.#core.closing && this.#line.size === 0) this.#closeAllIdle()
     this.#serveLine()
     this.lineShrank()
   }
@@ -438,6 +439,10 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.state === 'settling') this.#settling--
     connection.move(to)
     if (to === 'settling') this.#settling++
+  }
+
+  #closeAllIdle(): void {
+    for (const connection of this.#idle) this.close(connection, 'pool-closed')
   }
 
   /** Closes what is idle beyond the cap, unless it is about to be handed over. */

@@ -67,7 +67,7 @@ async function otherProcess(options: { reset?: boolean; tls?: boolean } = {}): P
       child.kill('SIGUSR2')
       while (!existsSync(done)) if (performance.now() > deadline) throw new Error('the server did not close')
       // Over the loopback device they are here at once; this is for a machine that is busy, and it makes the turn a long one.
-      blockLoop(25)
+      blockLoop(110)
     },
     async processed() {
       const pool = testPool({ connect: { rejectUnauthorized: false } })

@@ -23,7 +23,9 @@ describe.each(pages().map((page) => [page.path, page] as const))('%s', (path, pa
   })
 
   it('has no trailing spaces and no line that only a wide screen shows', () => {
-    for (const [index, line] of page.text.split('\n').entries()) {
+    // What a program has written between its marks is as wide as it is.
+    const written = page.text.replace(/(<!-- measured: begin)[^]*?(<!-- measured: end)/, '$1$2')
+    for (const [index, line] of written.split('\n').entries()) {
       expect(line, `${path}:${index + 1}`).not.toMatch(/\s$/)
       // Tables, images and links cannot be broken.
       if (!/^\||\]\(/.test(line)) expect(line.length, `${path}:${index + 1}`).toBeLessThanOrEqual(140)

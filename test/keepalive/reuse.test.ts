@@ -19,9 +19,9 @@ describe('before reuse, a connection', () => {
     expect(mustAsk(facts, 1_001)).toBe(true)
   })
 
-  it('is known to be good at the end of an exchange of 99 ms, not of 100', () => {
-    expect(wasQuick(901, 1_000)).toBe(true)
-    expect(wasQuick(900, 1_000)).toBe(false)
+  it('is known to be good at the end of an exchange of 499 ms, not of 500', () => {
+    expect(wasQuick(501, 1_000)).toBe(true)
+    expect(wasQuick(500, 1_000)).toBe(false)
   })
 
   it('must be looked at again before the write when it idled for 100 ms and the last look was not just now', () => {

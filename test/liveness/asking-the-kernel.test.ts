@@ -20,8 +20,8 @@ const phases = {
 }
 const ROUNDS = 2
 
-/** A turn of the event loop this long is a long one: the connection is looked at once more before it is written to. */
-const LONG_TURN = 25
+/** After a turn of the event loop this long no connection counts as in use until a moment ago: it is looked at once more. */
+const LONG_TURN = 110
 
 const isOver = (socket: KernelSocket) => !socket.established
 const hasUnread = (socket: KernelSocket) => socket.unread > 0

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ClosedError } from '../../src/errors.js'
-import { codedError } from '../support/fake-links.js'
+import { codedError, FakeWaiter } from '../support/fake-links.js'
 import { linkOf, PoolRig, passed } from '../support/pool-rig.js'
 
 interface Closing {
@@ -126,6 +126,18 @@ describe('close', () => {
     rig.origin().giveBack(connection!)
     await expectOver(closed)
     expect(rig.endings).toEqual([[1, 'pool-closed']])
+  })
+
+  it('closes what the last one in line gives back within its grant', async () => {
+    const rig = new PoolRig({ maxConnections: 1 })
+    const [connection] = await rig.connect(1)
+    const waiter = new FakeWaiter()
+    waiter.whenGranted = (given) => rig.origin().giveBack(given)
+    rig.acquire('a', waiter)
+    const closed = closing(rig)
+    rig.release(connection!)
+    await expectOver(closed)
+    expect([waiter.grants.length, rig.endings]).toEqual([1, [[1, 'pool-closed']]])
   })
 
   it('closes an idle connection that was being looked at, when nobody wants it after all', async () => {

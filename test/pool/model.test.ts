@@ -5,9 +5,10 @@
 import { describe, expect, it } from 'vitest'
 import { expectNothingLeft, violationsOf } from '../support/pool-invariants.js'
 import { type ModelSettings, PoolModel } from '../support/pool-model.js'
+import { Random } from '../support/random.js'
 
 const STEPS = Number(process.env.STEPS ?? 10_000)
-const seeds = process.env.SEED === undefined ? [1, 2] : [Number(process.env.SEED)]
+const seeds = process.env.SEED === undefined ? [1, 2, 3] : [Number(process.env.SEED)]
 
 const kinds: Record<string, ModelSettings> = {
   'one origin, a few connections': {
@@ -45,21 +46,48 @@ const kinds: Record<string, ModelSettings> = {
   },
 }
 
-describe.each(Object.entries(kinds))('the pool under random use: %s', (_, settings) => {
-  it.each(seeds)(`holds its promises for ${STEPS} steps, with seed %i`, async (seed) => {
-    const model = new PoolModel(seed, settings)
-    for (let step = 0; step < STEPS; step++) {
-      await model.step()
+/** Caps, times and servers as the seed has it. */
+function byChance(seed: number): ModelSettings {
+  const random = new Random(seed)
+  const pick = <T>(...values: readonly T[]): T => random.pick(values) as T
+  return {
+    options: {
+      maxConnections: pick(1, 2, 5, 20),
+      maxTotalConnections: pick(1, 4, 10, Infinity),
+      maxIdleConnections: pick(0, 1, 3, Infinity),
+      maxWaiting: pick(1, 10, 1_000),
+      maxRequests: pick(1, 5, Infinity),
+      maxLifetime: pick(1_000, 20_000, Infinity),
+      acquireTimeout: pick(0, 500, 5_000),
+      keepAliveTimeout: pick(0, 300, 5_000),
+      keepAliveMargin: pick<'auto' | number>('auto', 0, 200),
+      scheduling: pick('lifo', 'fifo'),
+      connect: { concurrency: pick(1, 3, 32) },
+    },
+    origins: pick(1, 3, 8),
+    kernel: random.percent(60),
+  }
+}
+
+describe.each([...Object.entries(kinds), ['options by chance', byChance] as const])(
+  'the pool under random use: %s',
+  (_, settings) => {
+    it.each(seeds)(`holds its promises for ${STEPS} steps, with seed %i`, async (seed) => {
+      const model = new PoolModel(seed, typeof settings === 'function' ? settings(seed) : settings)
+      for (let step = 0; step < STEPS; step++) {
+        await model.step()
+        check(model, seed)
+      }
+      if (seed % 2 === 1) await model.finish()
+      else await model.demolish()
       check(model, seed)
-    }
-    if (seed % 2 === 1) await model.finish()
-    else await model.demolish()
-    check(model, seed)
-    expectNothingLeft(model)
-    // It was worth it: most of what can happen has happened.
-    expect(model.counted.grants).toBeGreaterThan(STEPS / 20)
-  })
-})
+      expectNothingLeft(model)
+      // It was worth it: connections were lent, and ended in many ways.
+      expect(model.counted.grants).toBeGreaterThan(STEPS / 50)
+      expect(model.closed.size).toBeGreaterThanOrEqual(typeof settings === 'function' ? 2 : 6)
+    })
+  },
+)
 
 function check(model: PoolModel, seed: number): void {
   const violations = violationsOf(model)

@@ -204,9 +204,6 @@ export class PoolModel {
     this.note(step)
     this.#does[step]()
     await this.settle()
-    for (const { connections } of this.origins)
-      for (const connection of connections)
-        if (connection.state === 'settling') this.#settledIn.set(connection, this.#steps)
   }
 
   /** Ends everything by `close`: those who wait are served, dials succeed. */
@@ -247,6 +244,9 @@ export class PoolModel {
   async settle(): Promise<void> {
     await passed()
     this.rig.clock.advance(0)
+    for (const { connections } of this.origins)
+      for (const connection of connections)
+        if (connection.state === 'settling') this.#settledIn.set(connection, this.#steps)
   }
 
   // --- what the pool tells a request ---------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ export class PoolModel {
     const permitted = this.#permitted.get(connection) ?? Infinity
     if (permitted < 1) wrong('the server has said that no more are permitted')
     if (permitted === 1 && connection.closeReason !== 'advertised-max') wrong('it is the last, and does not know')
-    if (!connection.reused) return
+    if (!connection.reused || now === connection.openedAt) return
     if (now >= connection.lifetimeEndsAt) wrong('its lifetime is over')
     const allowed = idleAllowance(connection)
     if (now - connection.idleSince >= allowed) wrong(`it idled for ${now - connection.idleSince} of ${allowed} ms`)
@@ -555,7 +555,7 @@ export class PoolModel {
     this.#over(request)
     if (header !== undefined) request.origin.hints.heard(connection, header, true)
     if (this.random.percent(3)) connection.retire('server-close')
-    this.#back.set(connection, { at: now, step: this.#steps, looked: now - connection.grantedAt >= 100 })
+    this.#back.set(connection, { at: now, step: this.#steps, looked: now - connection.grantedAt >= 500 })
     request.origin.release(connection)
   }
 
