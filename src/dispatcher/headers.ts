@@ -17,27 +17,44 @@ export interface ConnectionHeaders {
 
 const found: ConnectionHeaders = { keepAlive: undefined, persists: false, close: false }
 
-/** Both names have ten characters, so that all others are passed over by their length. The result is valid until the next call. */
+/**
+ * Both names have ten characters, so that all others are passed over by their length. The result is valid until the next
+ * call.
+ */
 export function connectionHeaders(raw: RawHeaders): ConnectionHeaders {
   found.keepAlive = undefined
   found.persists = found.close = false
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index] as Uint8Array | string
     if (name.length !== 10) continue
-    const lower = text(name).toLowerCase()
-    if (lower === 'keep-alive') {
+    if (says(name, 'connection')) readConnection(raw[index + 1])
+    else if (says(name, 'keep-alive')) {
       const value = text(raw[index + 1])
       found.keepAlive = found.keepAlive === undefined ? value : `${found.keepAlive}, ${value}`
-    } else if (lower === 'connection') {
-      for (const token of text(raw[index + 1])
-        .toLowerCase()
-        .split(',')) {
-        found.persists ||= token.trim() === 'keep-alive'
-        found.close ||= token.trim() === 'close'
-      }
     }
   }
   return found
+}
+
+function readConnection(value: unknown): void {
+  // What nearly every response says, without a string for it.
+  if (value instanceof Uint8Array && says(value, 'keep-alive')) {
+    found.persists = true
+    return
+  }
+  for (const token of text(value).toLowerCase().split(',')) {
+    found.persists ||= token.trim() === 'keep-alive'
+    found.close ||= token.trim() === 'close'
+  }
+}
+
+/** Whether a name or a value is this word of letters and hyphens, in any case. */
+function says(value: Uint8Array | string, word: string): boolean {
+  if (typeof value === 'string') return value.toLowerCase() === word
+  if (value.length !== word.length) return false
+  for (let index = 0; index < word.length; index++)
+    if (((value[index] as number) | 0x20) !== word.charCodeAt(index)) return false
+  return true
 }
 
 /** A value in undici's raw headers may be several lines. */

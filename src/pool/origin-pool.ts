@@ -45,6 +45,8 @@ export class OriginPool implements DialOwner, LineOwner {
   #settling = 0
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
   #handing = false
+  /** Those that came back meanwhile: offered anew when it is over. */
+  readonly #keptMeanwhile: Connection[] = []
   #lastConnectError: Error | undefined = undefined
 
   constructor(
@@ -194,7 +196,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Closes what is idle and drops dials that nobody waits for; what comes back later is closed then. */
   closeIdle(error: Error): void {
-    this.#closeAllIdle()
+    for (const connection of this.#idle) this.close(connection, 'pool-closed')
     if (this.#line.size === 0) this.#dials.cancel(error)
   }
 
@@ -386,7 +388,10 @@ export class OriginPool implements DialOwner, LineOwner {
     if (this.#owedTo(this.#core.slots.next)) this.close(connection, 'surplus')
     else if (this.#core.closing && this.#line.size === 0 && !this.#handing) this.close(connection, 'pool-closed')
     else if (this.#line.size > 0 && !this.#handing && mustAsk(connection, now)) this.#settle(connection)
-    else if (this.#line.size === 0 || this.#handing) this.#keep(connection, now)
+    else if (this.#handing) {
+      this.#keep(connection, now)
+      this.#keptMeanwhile.push(connection)
+    } else if (this.#line.size === 0) this.#keep(connection, now)
     else this.#handOver(connection, now)
   }
 
@@ -416,8 +421,11 @@ export class OriginPool implements DialOwner, LineOwner {
       free = this.#line.size === 0 ? undefined : this.#take(now)
     }
     this.#handing = false
-    this.#trim()
-    if (this.#core.closing && this.#line.size === 0) this.#closeAllIdle()
+    for (const kept of this.#keptMeanwhile.splice(0))
+      if (kept.state === 'idle') {
+        this.#idle.remove(kept)
+        this.#offer(kept, now)
+      }
     this.#serveLine()
     this.lineShrank()
   }
@@ -439,10 +447,6 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.state === 'settling') this.#settling--
     connection.move(to)
     if (to === 'settling') this.#settling++
-  }
-
-  #closeAllIdle(): void {
-    for (const connection of this.#idle) this.close(connection, 'pool-closed')
   }
 
   /** Closes what is idle beyond the cap, unless it is about to be handed over. */
@@ -472,8 +476,11 @@ export class OriginPool implements DialOwner, LineOwner {
         const now = this.#core.clock.now()
         const connection = this.#take(now)
         if (connection !== undefined) this.#handOver(connection, now)
-      } else if (this.needsSlot && this.#core.slots.take(this)) this.#dials.start()
-      else return
+      } else if (this.needsSlot && this.#core.slots.take(this)) {
+        // Asked again: taking it may have closed another connection, and a listener of that have come here before us.
+        if (this.needsSlot) this.#dials.start()
+        else this.#core.slots.free()
+      } else return
     }
   }
 

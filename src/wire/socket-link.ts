@@ -16,6 +16,11 @@ export interface LinkTools {
   readonly tcpInfo: TcpInfoReader | undefined
 }
 
+/** Leads from a socket to its link, so that all sockets can share one listener: an idle connection is to be small. */
+const LINK = Symbol('keepwise link')
+
+type LinkedSocket = Socket & { [LINK]: SocketLink }
+
 export class SocketLink implements Link {
   readonly localPort: number | undefined
   readonly remoteAddress: string | undefined
@@ -33,12 +38,10 @@ export class SocketLink implements Link {
     this.remotePort = socket.remotePort
     this.liveness = applyLiveness(socket, descriptorOf(socket), plan, native)
     this.#tcpInfo = tcpInfo
+    forgetAddresses(socket)
+    ;(socket as LinkedSocket)[LINK] = this
     // Its errors have a listener for good: undici's connector leaves one behind.
-    socket.on('close', this.#closed)
-  }
-
-  readonly #closed = (): void => {
-    this.owner?.linkEnded(this.ending)
+    socket.on('close', reportClose)
   }
 
   get destroyed(): boolean {
@@ -68,7 +71,7 @@ export class SocketLink implements Link {
 
   letGo(): void {
     this.owner = undefined
-    this.socket.off('close', this.#closed)
+    this.socket.off('close', reportClose)
   }
 
   destroy(error?: Error): void {
@@ -81,6 +84,17 @@ export class SocketLink implements Link {
 function descriptorOf(socket: Socket): number {
   const { _handle } = socket as Socket & { _handle?: { fd?: number } | null }
   return _handle?.fd ?? -1
+}
+
+function reportClose(this: Socket): void {
+  const link = (this as LinkedSocket)[LINK]
+  link.owner?.linkEnded(link.ending)
+}
+
+/** Node keeps both addresses in objects once they were read, and would make them anew; a link has what is needed of them. */
+function forgetAddresses(socket: Socket & { _peername?: unknown; _sockname?: unknown }): void {
+  if (socket._peername) socket._peername = undefined
+  if (socket._sockname) socket._sockname = undefined
 }
 
 /** Reading is what makes a FIN known; a byte read here is one too many. */

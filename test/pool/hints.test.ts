@@ -79,3 +79,20 @@ describe('what an origin advertised last', () => {
     expect(second!.remaining).toBe(Infinity)
   })
 })
+
+describe('what a server advertised of another hop, without Connection: keep-alive', () => {
+  it.each([
+    ['longer than keepAliveTimeout, does not count', 'timeout=60', 3_000],
+    ['shorter than keepAliveTimeout, holds', 'timeout=2', 2_000],
+  ])('%s', async (_, header, timeout) => {
+    const rig = new PoolRig({ keepAliveTimeout: 3_000, keepAliveMargin: 50 })
+    const [connection] = await rig.connect(1)
+    rig.origin().hints.heard(connection!, header, false)
+    rig.origin().release(connection!)
+    expect([connection!.advertisedTimeout, rig.origin().hints.advertisedTimeout]).toEqual([timeout, timeout])
+    rig.clock.advance(timeout - 51)
+    expect(rig.endings).toEqual([])
+    rig.clock.advance(1)
+    expect(rig.reasons).toHaveLength(1)
+  })
+})

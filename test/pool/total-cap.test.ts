@@ -117,6 +117,23 @@ describe('maxTotalConnections', () => {
   })
 })
 
+describe('a connection that comes back while the line is served', () => {
+  it('goes to the origin that waits for its slot, when the last in line has left meanwhile', async () => {
+    const rig = new PoolRig({ maxTotalConnections: 1 })
+    const [connection] = await rig.connect(1, 'a')
+    const [first, second] = rig.acquireMany(2, 'a')
+    const other = rig.acquire('b')
+    first!.whenGranted = (given) => {
+      rig.origin('a').giveBack(given)
+      rig.origin('a').cancel(second!)
+    }
+    rig.release(connection!)
+    expect(rig.endings).toEqual([[1, 'surplus']])
+    await rig.openAll()
+    expect(other.grants).toHaveLength(1)
+  })
+})
+
 describe('no origin starves under maxTotalConnections', () => {
   it('one that has no connection gets the next slot, before a busy one gets another', async () => {
     const rig = new PoolRig({ maxTotalConnections: 2 })

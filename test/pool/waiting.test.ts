@@ -34,6 +34,18 @@ describe('the line of an origin', () => {
     expect(late.connection.id).toBe(connection!.id)
   })
 
+  it('is in the order of arrival, also for one who comes from within the arrival of another', async () => {
+    const rig = new PoolRig({ maxConnections: 1 })
+    const [connection] = await rig.idle(1)
+    rig.clock.advance(10)
+    linkOf(connection!).kernel!.established = false
+    const inner = new FakeWaiter()
+    rig.core.events.on('close', () => void rig.acquire('a', inner))
+    const outer = rig.acquire()
+    await rig.openAll()
+    expect([outer.grants.length, inner.grants.length]).toEqual([1, 0])
+  })
+
   it('counts who waited, and for how long', async () => {
     const rig = new PoolRig({ maxConnections: 1 })
     const [connection] = await rig.connect(1)
@@ -257,21 +269,21 @@ describe('what a caller does while it is served', () => {
     expect(last!.connection.id).toBe(2)
   })
 
-  it('may take the last one out of the line, from within the close of a stale connection', async () => {
+  it('may take the last one out of the line, from within the close of a broken connection', async () => {
     const rig = new PoolRig({ maxConnections: 2 })
-    const connections = await rig.connect(2)
-    const [first, second] = rig.acquireMany(2)
-    // Served, the first gives back what it got, and another that has gone stale meanwhile.
-    first!.whenGranted = (given) => {
-      rig.clock.block(10)
-      linkOf(connections[1]!).kernel!.established = false
+    const [first, second] = await rig.connect(2)
+    const [served, last] = rig.acquireMany(2)
+    // Served, it gives back what it got, and another that breaks before it is lent again.
+    served!.whenGranted = (given) => {
       rig.origin().giveBack(given)
-      rig.origin().giveBack(connections[1]!)
+      rig.origin().giveBack(second!)
+      linkOf(second!).breaks({ fin: true })
     }
-    rig.core.events.on('close', () => rig.origin().cancel(second!))
-    rig.release(connections[0]!)
-    expect(rig.endings).toEqual([[2, 'stale']])
-    expect(second!.grants).toHaveLength(0)
+    rig.core.events.on('close', () => rig.origin().cancel(last!))
+    rig.release(first!)
+    expect(rig.endings).toEqual([[2, 'server-fin']])
+    expect(last!.grants).toHaveLength(0)
+    expect(rig.origin().state).toMatchObject({ active: 0, idle: 1 })
     expect(rig.acquire().connection.id).toBe(1)
   })
 
