@@ -24,7 +24,7 @@ describe.each(pages().map((page) => [page.path, page] as const))('%s', (path, pa
 
   it('has no trailing spaces and no line that only a wide screen shows', () => {
     // What a program has written between its marks is as wide as it is.
-    const written = page.text.replace(/(<!-- measured: begin)[^]*?(<!-- measured: end)/, '$1$2')
+    const written = page.text.replace(/(<!-- measured: begin)[\s\S]*?(<!-- measured: end)/, '$1$2')
     for (const [index, line] of written.split('\n').entries()) {
       expect(line, `${path}:${index + 1}`).not.toMatch(/\s$/)
       // Tables, images and links cannot be broken.

@@ -3,8 +3,8 @@
  * `SEED=<number> npx vitest run test/pool/model` repeats it for all kinds, `STEPS=<number>` makes the walk longer.
  */
 import { describe, expect, it } from 'vitest'
-import { expectNothingLeft, violationsOf } from '../support/pool-invariants.js'
-import { type ModelSettings, PoolModel } from '../support/pool-model.js'
+import { expectNothingLeft, violationsOf } from '../support/model/invariants.js'
+import { type ModelSettings, PoolModel } from '../support/model/pool-model.js'
 import { Random } from '../support/random.js'
 
 const STEPS = Number(process.env.STEPS ?? 10_000)
