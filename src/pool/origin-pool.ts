@@ -489,6 +489,7 @@ export class OriginPool implements DialOwner, LineOwner {
     const now = clock.now()
     const connection = this.#core.newConnection(this, link, now)
     this.#connections.add(connection)
+    this.#lastConnectError = undefined
     this.counters.opened++
     this.counters.dialTime += elapsed
     link.owner = connection

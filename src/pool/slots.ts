@@ -53,6 +53,7 @@ export class Slots {
     this.used--
     while (this.used < this.#max) {
       const { next } = this
+      // It takes none only while it hands a connection over, and comes back at the end of that.
       if (next === undefined || !next.useSlot()) return
     }
   }

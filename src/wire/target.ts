@@ -27,5 +27,5 @@ export function keyOf({ origin, hostname, servername }: Target): string {
 /** The TLS server name of a host as it stands in a URL or a Host header: never an address (RFC 6066 3). */
 export function serverNameOf(host: string): string | null {
   const name = host.startsWith('[') ? host.slice(1, host.indexOf(']')) : host.replace(/:\d*$/, '')
-  return isIP(name) === 0 ? name : null
+  return isIP(name) === 0 ? name.toLowerCase() : null
 }
