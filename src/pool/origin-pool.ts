@@ -413,7 +413,7 @@ export class OriginPool implements DialOwner, LineOwner {
     for (let free: Connection | undefined = connection; free !== undefined; ) {
       const waiter = this.#line.shift()
       if (waiter === undefined) {
-        this.#keep(free, now) // the last one left the line while `free` was looked for
+        this.#offer(free, now) // the last one left the line while it was looked for
         break
       }
       this.counters.waitTime += now - waiter.waitingSince
