@@ -8,8 +8,12 @@ export type TimerHandle = object
 export interface Clock {
   /** Whole milliseconds on a monotonic clock: small integers, which V8 keeps in place where fractions cost an object. */
   now(): number
-  /** Runs `callback` once, `delay` milliseconds from now. Does not keep the process alive. */
-  setTimer(callback: () => void, delay: number): TimerHandle
+  /**
+   * Runs `callback` once, `delay` milliseconds from now.
+   *
+   * @param holds whether it keeps the process alive until then, because somebody waits for it; default: it does not
+   */
+  setTimer(callback: () => void, delay: number, holds?: boolean): TimerHandle
   clearTimer(timer: TimerHandle): void
   /**
    * Runs `callback` after two full turns of the event loop. One turn is not enough: from a poll-phase callback the next
@@ -23,7 +27,10 @@ const LONGEST_DELAY = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: () => Math.trunc(performance.now()),
-  setTimer: (callback, delay) => setTimeout(callback, Math.min(Math.ceil(delay), LONGEST_DELAY)).unref(),
+  setTimer(callback, delay, holds = false) {
+    const timer = setTimeout(callback, Math.min(Math.ceil(delay), LONGEST_DELAY))
+    return holds ? timer : timer.unref()
+  },
   clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
   afterTwoTurns: (callback) => void setImmediate(() => setImmediate(callback)),
 }

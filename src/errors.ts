@@ -2,6 +2,8 @@
  * Errors, one class for each phase in which something can fail. Every one has a `code` to match on, a message that says
  * what happened, the state in numbers and what to do, and the underlying error as its `cause`.
  */
+import type { ReplayRefusal } from './replay/permission.js'
+import type { Evidence, Verdict } from './replay/verdict.js'
 import type { ConnectionSnapshot } from './snapshot.js'
 
 /** The codes, in one closed union. */
@@ -106,21 +108,60 @@ export class ConnectError extends KeepwiseError {
   }
 }
 
+/** Why a request that died with its connection was not sent again. */
+export interface ReplayVerdict {
+  /** What became of the request, as far as it can be told. */
+  readonly verdict: Verdict
+  /** What the verdict stands on; undefined where nothing was sent. */
+  readonly evidence?: Evidence
+  /** Why it was not sent again all the same. */
+  readonly refusal: ReplayRefusal
+  /** How long the connection had idled before the request, in milliseconds. */
+  readonly idleBefore: number
+}
+
 /** A connection failed under a request. It is the cause of the error that the caller sees (UND_ERR_SOCKET, …). */
 export class ConnectionError extends KeepwiseError {
   override readonly name = 'ConnectionError'
+  readonly verdict: Verdict
+  readonly evidence: Evidence | undefined
+  readonly refusal: ReplayRefusal
+  readonly idleBefore: number
 
   constructor(
     readonly connection: ConnectionSnapshot,
     reason: string,
+    replay: ReplayVerdict,
   ) {
     const { id, origin, requests, age, remoteAddress, remotePort } = connection
     super(
       'ERR_KEEPWISE_CONNECTION',
       `Connection ${id} to ${origin} (${remoteAddress ?? 'local socket'}:${remotePort ?? '-'}) failed under its ` +
-        `request number ${requests}, ${Math.round(age)} ms after it was opened: ${reason}.`,
+        `request number ${requests}, ${Math.round(age)} ms after it was opened: ${reason}. ${explainReplay(replay)}`,
     )
+    this.verdict = replay.verdict
+    this.evidence = replay.evidence
+    this.refusal = replay.refusal
+    this.idleBefore = replay.idleBefore
   }
+}
+
+const refusals: Readonly<Record<ReplayRefusal, string>> = {
+  off: 'replay is "off".',
+  'not-proven':
+    'it may have been processed. Give it an Idempotency-Key if the server honours one, or choose another "replay".',
+  'body-gone': 'its body was a stream, or too long to be remembered. Give it as a string or a buffer.',
+  'new-connection': 'the connection was new, so this was no keep-alive race.',
+  'response-begun': 'part of the response had arrived.',
+  'not-the-peer': 'it was not the peer that ended the connection.',
+  'too-many': 'it had been sent again before.',
+}
+
+function explainReplay({ verdict, evidence, refusal, idleBefore }: ReplayVerdict): string {
+  const { sent, acknowledged } = evidence ?? {}
+  const bytes = sent === undefined ? '' : ` (${acknowledged} of ${sent} bytes acknowledged)`
+  const idle = refusal === 'new-connection' ? '' : `It had idled for ${Math.round(idleBefore)} ms before. `
+  return `${idle}The verdict on the request is "${verdict}"${bytes}; it was not sent again: ${refusals[refusal]}`
 }
 
 /** The pool was closed or destroyed before or under this request. */

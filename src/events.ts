@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'eventemitter3'
 import type { CloseReason } from './reasons.js'
+import type { Evidence, Verdict } from './replay/verdict.js'
 import type { ConnectionSnapshot } from './snapshot.js'
 
 export interface PoolEvents {
@@ -16,6 +17,24 @@ export interface PoolEvents {
     readonly connection: ConnectionSnapshot
     readonly reason: CloseReason
     readonly error?: Error
+  }) => void
+  /** A reused connection died under a request, which is sent again; `attempt` counts from 1. */
+  replay: (event: {
+    readonly origin: string
+    readonly method: string
+    readonly verdict: Verdict
+    readonly evidence: Evidence
+    readonly attempt: number
+  }) => void
+  /**
+   * What is known of the idle timeout of an origin's server has changed: it closes connections that idled for `timeout`
+   * milliseconds, or, when that is undefined, does not do so any more. `samples` are the idle times it was taken from.
+   */
+  learn: (event: {
+    readonly origin: string
+    readonly address: string
+    readonly timeout: number | undefined
+    readonly samples: readonly number[]
   }) => void
   /** A request has no connection yet, be it that one is being opened or that all are busy; `waiting` counts it. */
   wait: (event: { readonly origin: string; readonly waiting: number }) => void

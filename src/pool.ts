@@ -42,6 +42,7 @@ export class Pool {
   constructor(options: ResolvedOptions, { clock, native }: Ground) {
     const tools = {
       plan: planOf(options.liveness),
+      clock,
       native: native.native,
       tcpInfo: native.native === undefined ? undefined : new TcpInfoReader(native.native),
     }
@@ -94,7 +95,7 @@ export class Pool {
     const target = targetOf(origin, this.#core.servername)
     const pool = this.#core.origin(keyOf(target), () => target)
     await pool.warm(connections)
-    return pool.connections.size
+    return pool.usable
   }
 
   /**

@@ -49,8 +49,8 @@ export function judge(records, served, delay) {
     ...result,
     healed: healed.length,
     twice: [...processed.values()].filter((times) => times.length > 1).length,
-    /** The share that was sent on a connection which had served before, whatever came of it. */
-    reuse: (result.reused + healed.length + result.failed - result.strays) / records.length,
+    /** The share that was answered on a connection which had served before. */
+    reuse: result.reused / records.length,
     latency: percentiles(records.filter(({ error }) => error === undefined).map(({ took }) => took)),
     healing: percentiles(healed),
   }

@@ -9,7 +9,7 @@ import type { OriginPool } from '../pool/origin-pool.js'
 import type { CoreListener, PoolCore } from '../pool/pool-core.js'
 import { keyOf, serverNameOf, targetOf } from '../wire/target.js'
 import { Exchange } from './exchange.js'
-import { hostHeader } from './headers.js'
+import { requestHeader } from './headers.js'
 import { assertLegacyHandler, assertRequest, type LegacyHandler } from './legacy-handler.js'
 import { ModernHandler } from './modern-handler.js'
 
@@ -132,7 +132,7 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
   /** The TLS server name that a request asks for: its option, else its Host header, as in undici. */
   #servername(options: Dispatcher.DispatchOptions & { servername?: unknown }): string | undefined {
     if (typeof options.servername === 'string' && options.servername !== '') return options.servername
-    const host = hostHeader(options.headers)
+    const host = requestHeader(options.headers, 'host')
     return host === undefined ? undefined : (serverNameOf(host) ?? undefined)
   }
 

@@ -5,16 +5,24 @@
  * The caller's handler sees one request whatever happens below: `onConnect` once, then either a response or one error.
  *
  *     dispatch > [waiting] > granted > [queued in the client] > sent > response | error
+ *                    ^                                            |
+ *                    '-------- replay < verdict < evidence < [its connection died]
  */
-import { type Duplex, Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
-import { addCause, ConnectionError, KeepwiseError } from '../errors.js'
+import { addCause, ConnectionError, KeepwiseError, type ReplayVerdict } from '../errors.js'
 import type { Connection } from '../pool/connection.js'
+import { endedByPeer } from '../pool/ending.js'
+import { type Casualty, type Finding, investigate } from '../pool/investigate.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { Waiter } from '../pool/waiter.js'
+import { IDEMPOTENCY_KEY, isIdempotent, MOST_REPLAYS } from '../replay/permission.js'
+import { RememberedBody } from '../replay/remembered-body.js'
+import { isRepeatable, isStream, remembered } from './body.js'
 import { type EngineOptions, engineOf } from './engine.js'
-import { connectionHeaders } from './headers.js'
+import { connectionHeaders, requestHeader } from './headers.js'
+import { HeldResponse, type ResponseHead } from './held-response.js'
 import type { Abort, LegacyHandler } from './legacy-handler.js'
 
 type Listener = (error: Error) => void
@@ -24,8 +32,15 @@ const none: readonly Listener[] = []
 /** Keeps a request from being written: its caller has dropped it, or its connection is not fit any more. */
 const dropped = new errors.RequestAbortedError('dropped before it was sent')
 
+/** Ends an exchange, inside, whose 408 (Request Timeout) is no answer to it. Callers never see it. */
+const unasked = new errors.RequestAbortedError('408 that preceded the request')
+
+const REQUEST_TIMEOUT = 408
+
 export class Exchange extends Waiter {
   private readonly engineOptions: EngineOptions
+  /** What is sent: the caller's body, or one that remembers it. */
+  private body: unknown
   private connection: Connection | undefined = undefined
   private abortSent: Abort | undefined = undefined
   /** The caller's handler has had its last word. */
@@ -37,6 +52,19 @@ export class Exchange extends Waiter {
   private heldOff: readonly Listener[] = none
   /** All of it is written. */
   private sentWhole = false
+  /** Something of the response has arrived on the present connection. */
+  private answered = false
+  /** A 408 that may be no answer to this request: kept from the caller until that is clear. */
+  private held: HeldResponse | undefined
+  /** How often it was sent again. */
+  private replays = 0
+  /** Chunks of the body that were written on the present connection. */
+  private chunksSent = 0
+  /** What the caller was told of, and is not to be told again when it is sent again. */
+  private chunksTold = 0
+  private toldSent = false
+  /** That a response begins, which was none. */
+  private toldStarted = false
 
   constructor(
     private readonly core: PoolCore,
@@ -46,6 +74,7 @@ export class Exchange extends Waiter {
   ) {
     super()
     this.engineOptions = core.options
+    this.body = options.body
   }
 
   /** Begins. The handler learns how to abort before there is a connection, so that one can leave the line as well. */
@@ -82,6 +111,11 @@ export class Exchange extends Waiter {
     this.fail(error)
   }
 
+  /** What must not be repeated had better not race. */
+  override prefersNew(): boolean {
+    return !this.harmless
+  }
+
   // --- to undici's client --------------------------------------------------------------------------------------------
 
   onConnect(abort: Abort): void {
@@ -96,26 +130,40 @@ export class Exchange extends Waiter {
   }
 
   onBodySent(chunk: never): void {
+    this.chunksSent++
+    if (this.chunksSent <= this.chunksTold) return
+    this.chunksTold = this.chunksSent
     this.handler.onBodySent?.(chunk)
   }
 
   onRequestSent(): void {
     this.sentWhole = true
+    if (this.toldSent) return
+    this.toldSent = true
     this.handler.onRequestSent?.()
   }
 
   onResponseStarted(): void {
-    this.handler.onResponseStarted?.()
+    this.answered = true
+    if (this.toldStarted) this.toldStarted = false
+    else this.handler.onResponseStarted?.()
   }
 
   onHeaders(statusCode: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean {
+    if (statusCode === REQUEST_TIMEOUT && this.mayBeUnasked(rawHeaders)) {
+      this.noteHeaders(rawHeaders)
+      this.hold([statusCode, rawHeaders, resume, statusText])
+      return true
+    }
+    const { reused, link } = this.connection as Connection
+    if (reused) link.endRequest()
     // An interim response says nothing of the connection.
     if (statusCode >= 200) this.noteHeaders(rawHeaders)
     return this.handler.onHeaders(statusCode, rawHeaders, resume, statusText)
   }
 
   onData(chunk: Buffer): boolean {
-    return this.handler.onData(chunk)
+    return this.held === undefined ? this.handler.onData(chunk) : this.held.onData(chunk)
   }
 
   /** The connection goes back first: a request that the caller sends from within its handler can have it. */
@@ -124,9 +172,14 @@ export class Exchange extends Waiter {
     this.connection = undefined
     // Answered before it was sent: the rest of it would be taken for the next request.
     if (!this.sentWhole) connection.retire('aborted')
-    this.settle()
-    this.origin.release(connection)
-    this.handler.onComplete(trailers)
+    if (this.held === undefined) {
+      this.settle()
+      this.origin.release(connection)
+      this.handler.onComplete(trailers)
+    } else {
+      this.origin.release(connection)
+      this.held.onComplete(trailers)
+    }
   }
 
   onUpgrade(statusCode: number, rawHeaders: Buffer[], socket: Duplex): void {
@@ -143,12 +196,10 @@ export class Exchange extends Waiter {
     if (connection === undefined) {
       // The response was complete, and the handler threw over it.
       this.handler.onError(error)
-    } else if (this.sent) {
-      // While the socket still stands it is the caller's own doing: an abort, a handler that threw, a body that failed.
-      if (!connection.link.destroyed) connection.retire('aborted')
-      else if (connection.closeReason !== 'pool-closed') explain(error, connection, this.core)
+    } else if (error === unasked) {
       this.origin.discard(connection, error)
-      this.fail(error)
+    } else if (this.sent) {
+      this.diedUnder(connection, error)
     } else if (error === dropped && !this.settled && !connection.link.destroyed) {
       // Nobody could say whether it is still good after a long turn of the event loop: it settles, once.
       this.lookedTwice = true
@@ -165,8 +216,110 @@ export class Exchange extends Waiter {
     } else {
       // A new connection that did not live to see its request: another one would hardly do better.
       const early = new errors.SocketError('other side closed before the request was sent')
-      explain(early, connection, this.core)
+      explain(early, connection, this.core, { verdict: 'unsent', refusal: 'new-connection' })
       this.fail(early)
+    }
+  }
+
+  // --- a connection that died under the request ----------------------------------------------------------------------
+
+  private diedUnder(connection: Connection, error: Error): void {
+    const { core, origin } = this
+    const { link } = connection
+    // While the socket still stands it is the caller's own doing: an abort, a handler that threw, a body that failed.
+    if (!link.destroyed) connection.retire('aborted')
+    const byPeer = link.destroyed && endedByPeer(link.ending, connection.closeReason)
+    const isOwnDoing = !link.destroyed || connection.closeReason === 'pool-closed'
+    const diedAt = core.clock.now()
+    origin.discard(connection, error)
+    if (isOwnDoing || this.settled) {
+      this.fail(error)
+      return
+    }
+    const casualty = this.casualty(connection, byPeer, this.held !== undefined && !this.answered)
+    this.held = undefined
+    this.sent = false
+    investigate(connection, core.options.replay, casualty, diedAt, (finding) => {
+      if (this.settled) return // it was aborted meanwhile
+      if (finding.refusal === undefined) this.replay(finding)
+      else {
+        explain(error, connection, core, { ...finding, refusal: finding.refusal })
+        this.fail(error)
+      }
+    })
+  }
+
+  private replay({ verdict, evidence }: Finding): void {
+    this.replays++
+    this.wantsNew = this.replays === MOST_REPLAYS
+    this.waitingSince = this.core.clock.now()
+    this.sent = this.sentWhole = this.answered = this.lookedTwice = false
+    this.held = undefined
+    this.connection = undefined
+    this.chunksSent = 0
+    this.origin.replays({ method: this.options.method, verdict, evidence, attempt: this.replays })
+    this.acquireAgain()
+  }
+
+  private casualty({ reused }: Connection, byPeer: boolean, requestTimeout: boolean): Casualty {
+    const { harmless, replays } = this
+    const answered = this.answered && !requestTimeout
+    return { reused, byPeer, answered, replays, repeatable: isRepeatable(this.body), harmless, requestTimeout }
+  }
+
+  /** Whether a repetition does no harm. */
+  private get harmless(): boolean {
+    const { method, headers } = this.options
+    return isIdempotent(method) || requestHeader(headers, IDEMPOTENCY_KEY) !== undefined
+  }
+
+  /**
+   * Some servers say 408 to a connection that has idled for too long before they close it. If that crosses a request on its
+   * way, it looks like an answer; but then the server has acknowledged nothing of the request.
+   */
+  private mayBeUnasked(rawHeaders: Buffer[]): boolean {
+    const { reused, link } = this.connection as Connection
+    if (!reused || !connectionHeaders(rawHeaders).close) return false
+    let acknowledged: number | undefined
+    link.inquire(false, (evidence) => {
+      acknowledged = evidence.acknowledged
+    })
+    return acknowledged === 0
+  }
+
+  /** Keeps a 408 from the caller until it is clear whether the request can be sent again. */
+  private hold(head: ResponseHead): void {
+    const { core, handler } = this
+    const connection = this.connection as Connection
+    const held = new HeldResponse(head, {
+      onHeaders: (...args) => handler.onHeaders(...args),
+      onData: (chunk) => handler.onData(chunk),
+      onComplete: (trailers) => {
+        this.settle()
+        handler.onComplete(trailers)
+      },
+    })
+    this.held = held
+    this.answered = false
+    const casualty = this.casualty(connection, true, true)
+    investigate(connection, core.options.replay, casualty, core.clock.now(), (finding) => {
+      // It was aborted meanwhile, or its connection has died and that is being looked into.
+      if (this.settled || this.held !== held) return
+      if (finding.refusal !== undefined) this.letThrough(held)
+      else {
+        if (this.connection === connection) this.abortSent?.(unasked)
+        this.toldStarted = true
+        this.replay(finding)
+      }
+    })
+  }
+
+  private letThrough(held: HeldResponse): void {
+    this.answered = true
+    try {
+      held.letThrough()
+    } catch (error) {
+      this.abort(error as Error)
     }
   }
 
@@ -179,8 +332,8 @@ export class Exchange extends Waiter {
 
   private abort(reason?: Error): void {
     if (this.settled) return
-    if (this.sent) {
-      this.connection?.retire('aborted')
+    if (this.sent && this.connection !== undefined) {
+      this.connection.retire('aborted')
       this.abortSent?.(reason)
       return
     }
@@ -220,6 +373,7 @@ export class Exchange extends Waiter {
 
   private settle(): void {
     this.settled = true
+    if (this.body instanceof RememberedBody) this.body.close()
     this.core.settled()
   }
 
@@ -234,12 +388,14 @@ export class Exchange extends Waiter {
   private optionsOn(connection: Connection): Dispatcher.DispatchOptions {
     const { options } = this
     const { servername } = this.origin.target
+    if (connection.reused && this.core.options.replay !== 'off') this.body = remembered(this.body)
     const last = connection.closeReason !== undefined
     // undici closes after HEAD, for servers that send a body with it; here such bytes are noticed (`poisoned`).
     const keepsHead = options.method === 'HEAD' && options.reset == null
-    if (servername === null && !last && !keepsHead) return options
+    if (servername === null && !last && !keepsHead && this.body === options.body) return options
     return {
       ...options,
+      body: this.body as NonNullable<Dispatcher.DispatchOptions['body']>,
       // undici would close a connection on which the server name seems to change.
       ...(servername === null ? {} : { servername }),
       ...(last ? { reset: true } : keepsHead ? { reset: false } : {}),
@@ -247,10 +403,15 @@ export class Exchange extends Waiter {
   }
 }
 
-const isStream = (body: unknown): body is Readable => body instanceof Readable
-
-/** Adds to an error what is known of the connection it happened on. */
-function explain(error: Error, connection: Connection, core: PoolCore): void {
+/** Adds to an error what is known of the connection it happened on, and why the request was not sent again. */
+function explain(
+  error: Error,
+  connection: Connection,
+  core: PoolCore,
+  replay: Omit<ReplayVerdict, 'idleBefore'>,
+): void {
   if (error instanceof KeepwiseError) return
-  addCause(error, () => new ConnectionError(connection.snapshot(core.clock.now()), error.message))
+  const { grantedAt, idleSince } = connection
+  const told = { ...replay, idleBefore: Math.max(0, grantedAt - idleSince) }
+  addCause(error, () => new ConnectionError(connection.snapshot(core.clock.now()), error.message, told))
 }

@@ -1,6 +1,5 @@
 /**
- * The two response headers that concern a connection, found in undici's raw form, and the one request header that
- * decides whom TLS speaks to.
+ * The two response headers that concern a connection, found in undici's raw form, and single headers of a request.
  */
 
 /** Name and value in turn, as they came. */
@@ -65,21 +64,23 @@ function text(value: unknown): string {
 }
 
 /**
- * The Host header of a request in any of the forms that undici takes: flat array, object, or pairs.
+ * A header of a request in any of the forms that undici takes: flat array, object, or pairs.
+ *
+ * @param name in lower case
  */
-export function hostHeader(headers: unknown): string | undefined {
+export function requestHeader(headers: unknown, name: string): string | undefined {
   if (typeof headers !== 'object' || headers === null) return undefined
   if (Array.isArray(headers) && !Array.isArray(headers[0])) {
     for (let index = 0; index < headers.length; index += 2)
-      if (isHost(headers[index])) return asString(headers[index + 1])
+      if (isNamed(headers[index], name)) return asString(headers[index + 1])
     return undefined
   }
   const pairs = Symbol.iterator in headers ? (headers as Iterable<[unknown, unknown]>) : Object.entries(headers)
-  for (const [name, value] of pairs) if (isHost(name)) return asString(value)
+  for (const [key, value] of pairs) if (isNamed(key, name)) return asString(value)
   return undefined
 }
 
-const isHost = (name: unknown): boolean =>
-  typeof name === 'string' && name.length === 4 && name.toLowerCase() === 'host'
+const isNamed = (key: unknown, name: string): boolean =>
+  typeof key === 'string' && key.length === name.length && key.toLowerCase() === name
 
 const asString = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

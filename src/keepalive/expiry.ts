@@ -10,11 +10,13 @@ export interface IdleFacts {
   readonly idleSince: number
   /** From `Keep-Alive: timeout=` of this connection, or of its origin until its first response. */
   readonly advertisedTimeout: number | undefined
+  /** After what time this server was seen to close idle connections. */
+  readonly learnedTimeout: number | undefined
   /** The option, which holds when the server said nothing. */
   readonly keepAliveTimeout: number
-  /** The option: the cap on what was advertised. */
+  /** The option: the cap on what was advertised or learned. */
   readonly keepAliveMaxTimeout: number
-  /** Taken off what was advertised. */
+  /** Taken off what was advertised or learned. */
   readonly margin: number
   /** When `maxLifetime` is over; Infinity without one. */
   readonly lifetimeEndsAt: number
@@ -22,13 +24,23 @@ export interface IdleFacts {
 
 /** Idle time allowed. At or below 0: not to be kept at all. */
 export function idleAllowance(facts: IdleFacts): number {
+  const { learnedTimeout, keepAliveMaxTimeout } = facts
+  const untaught = untaughtAllowance(facts)
+  return learnedTimeout === undefined
+    ? untaught
+    : Math.min(untaught, Math.min(learnedTimeout, keepAliveMaxTimeout) - facts.margin)
+}
+
+/** Idle time that would be allowed if nothing had been learned. */
+export function untaughtAllowance(facts: IdleFacts): number {
   const { advertisedTimeout } = facts
   if (advertisedTimeout === undefined) return facts.keepAliveTimeout
   return Math.min(advertisedTimeout, facts.keepAliveMaxTimeout) - facts.margin
 }
 
-/** The reason to give when `idleAllowance` is over. */
+/** The reason to give when `idleAllowance` is over: what was learned counts only where it is shorter. */
 export function idleReason(facts: IdleFacts): CloseReason {
+  if (idleAllowance(facts) < untaughtAllowance(facts)) return 'learned-timeout'
   return facts.advertisedTimeout === undefined ? 'idle-timeout' : 'advertised-timeout'
 }
 

@@ -37,6 +37,28 @@ export function mustAskAgain({ idleSince, trustedAt }: ReuseFacts, now: number):
   return now > trustedAt && now - idleSince >= A_MOMENT
 }
 
+/** What a connection's age is to be compared with, beside the facts that close it. */
+export interface DoubtFacts extends ReuseFacts {
+  /** After what idle time the server has closed connections, though not often enough to be sure; undefined for never. */
+  readonly suspectedTimeout: number | undefined
+}
+
+/**
+ * Whether a request that must not be repeated had better go out on another connection: the server may be about to close
+ * this one.
+ *
+ * @param provable whether it could be proven then that the request was not processed
+ */
+export function isDoubtful(
+  { idleSince, suspectedTimeout, margin }: DoubtFacts,
+  provable: boolean,
+  now: number,
+): boolean {
+  const age = now - idleSince
+  if (!provable && age >= SHORTEST_IDLE_TIMER) return true
+  return suspectedTimeout !== undefined && age >= suspectedTimeout - margin
+}
+
 /**
  * What the facts, and the kernel where it could be asked, say of an idle connection: the reason to close it, or
  * undefined when it is fit for use.

@@ -16,6 +16,9 @@ export interface Native {
   setInt(fd: number, level: number, name: number, value: number): number
   /** Bytes received and not yet read (FIONREAD), or -1. */
   unread(fd: number): number
+  /** A second descriptor of the same socket, which stays open until it is closed itself; or -1. Not inherited by children. */
+  duplicate(fd: number): number
+  close(fd: number): void
 }
 
 export type NativeResult = { readonly native: Native; readonly why?: undefined } | { native?: undefined; why: string }
@@ -29,6 +32,7 @@ export function loadNative(): NativeResult {
 }
 
 const FIONREAD = 0x541b
+const F_DUPFD_CLOEXEC = 1030
 
 function tryLoad(): NativeResult {
   if (process.platform !== 'linux') return { why: `not supported on ${process.platform} yet` }
@@ -40,6 +44,8 @@ function tryLoad(): NativeResult {
     const getsockopt = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)')
     const setsockopt = libc.func('int setsockopt(int fd, int level, int name, void *value, unsigned int length)')
     const ioctl = libc.func('int ioctl(int fd, unsigned long request, void *value)')
+    const fcntl = libc.func('int fcntl(int fd, int command, ...)')
+    const close = libc.func('int close(int fd)')
     // Reused for every call: the calls are synchronous, and decoded output parameters cost twice as much.
     const int = Buffer.alloc(4)
     const length = Buffer.alloc(4)
@@ -59,6 +65,8 @@ function tryLoad(): NativeResult {
           return setsockopt(fd, level, name, int, 4)
         },
         unread: (fd) => (ioctl(fd, FIONREAD, int) === 0 ? int.readInt32LE() : -1),
+        duplicate: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0),
+        close: (fd) => void close(fd),
       },
     }
   } catch (error) {

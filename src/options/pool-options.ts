@@ -4,6 +4,7 @@
  */
 import { OptionError } from '../errors.js'
 import type { LivenessOption } from '../liveness/presets.js'
+import { type ReplayLevel, replayLevels } from '../replay/permission.js'
 import {
   type Check,
   count,
@@ -32,8 +33,8 @@ export interface PoolOptions {
    */
   readonly maxTotalConnections?: number
   /**
-   * Idle connections kept for one origin; the longest idle one goes first. 0: a connection is kept only if somebody
-   * waits for it.
+   * Idle connections kept for one origin to be used again; the longest idle one goes first. 0: a connection is kept only if
+   * somebody waits for it.
    * @default Infinity
    */
   readonly maxIdleConnections?: number
@@ -96,6 +97,20 @@ export interface PoolOptions {
    */
   readonly liveness?: LivenessOption
   /**
+   * Learn from the server when it closes idle connections, and stop using them earlier. For servers that do not advertise
+   * it, or close sooner than they advertise.
+   * @default true
+   */
+  readonly learn?: boolean
+  /**
+   * Which requests are sent again when a reused connection died under them before any byte of the response: `'off'`, none;
+   * `'idempotent'`, idempotent methods (RFC 9110 9.2.2), requests with an `Idempotency-Key`, and those of which nothing was
+   * sent; `'proven'`, also those that the server provably never processed; `'closing'`, also those that it has
+   * acknowledged nothing of so far.
+   * @default 'proven'
+   */
+  readonly replay?: ReplayLevel
+  /**
    * Longest wait for the response headers after a request was sent, as in undici. 0: no limit.
    * @default 300_000
    */
@@ -130,6 +145,8 @@ export const optionSpecs = {
   keepAliveMargin: { default: 'auto', check: either(milliseconds({ min: 0 }), oneOf('auto')) },
   maxRequests: { default: Infinity, check: count({ min: 1 }) },
   maxLifetime: { default: Infinity, check: millisecondsOrInfinity({ min: 1 }) },
+  learn: { default: true, check: oneOf(true, false) },
+  replay: { default: 'proven', check: oneOf(...replayLevels) },
   headersTimeout: { default: 300_000, check: milliseconds({ min: 1, zero: 'no limit' }) },
   bodyTimeout: { default: 300_000, check: milliseconds({ min: 1, zero: 'no limit' }) },
 } as const satisfies Record<Exclude<keyof PoolOptions, 'connect' | 'liveness'>, Spec>

@@ -3,33 +3,37 @@
  *
  *     dialed > active <> idle
  *              active | idle > settling > active | idle
+ *              active | idle | settling > watched
  *              any of them > closed
  *
  * A connection decides nothing and closes nothing: its origin pool does, through `move`.
  */
-import type { ReuseFacts } from '../keepalive/reuse.js'
+import type { DoubtFacts } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Link, LinkEnding, LinkOwner } from '../wire/link.js'
 import { AgendaItem } from './agenda.js'
+import type { Lesson } from './lesson.js'
 import { ListNode } from './list.js'
 import type { OriginPool } from './origin-pool.js'
 
 /**
  * `active`: lent to a waiter, or just dialed for one. `idle`: in the pool, may be lent. `settling`: idle, and the event
- * loop gets two turns to see whether it is still good. `closed`: over.
+ * loop gets two turns to see whether it is still good. `watched`: idle, not lent any more, kept to see when the server
+ * closes it. `closed`: over.
  */
-export type ConnectionState = 'active' | 'idle' | 'settling' | 'closed'
+export type ConnectionState = 'active' | 'idle' | 'settling' | 'watched' | 'closed'
 
 const transitions: Readonly<Record<ConnectionState, readonly ConnectionState[]>> = {
-  active: ['idle', 'settling', 'closed'],
-  idle: ['active', 'settling', 'closed'],
-  settling: ['active', 'idle', 'closed'],
+  active: ['idle', 'settling', 'watched', 'closed'],
+  idle: ['active', 'settling', 'watched', 'closed'],
+  settling: ['active', 'idle', 'watched', 'closed'],
+  watched: ['closed'],
   closed: [],
 }
 
-export class Connection extends AgendaItem implements ReuseFacts, LinkOwner {
+export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
   /** Written by `move` alone. */
   state: ConnectionState = 'active'
   /** Place in its origin's list of idle connections, and in the pool's if there is one. */
@@ -51,6 +55,8 @@ export class Connection extends AgendaItem implements ReuseFacts, LinkOwner {
   asked = false
   /** Whether it has ever been idle, or served: a failure on one that has not is no keep-alive race. */
   reused = false
+  /** The longest time in milliseconds that it idled and was answered all the same; undefined if it was never reused. */
+  survived: number | undefined = undefined
   /** Why it will be closed when it is released; once it is closed, why it was. */
   closeReason: CloseReason | undefined = undefined
 
@@ -77,6 +83,8 @@ export class Connection extends AgendaItem implements ReuseFacts, LinkOwner {
     readonly openedAt: number,
     lifetime: number,
     advertisedTimeout: number | undefined,
+    /** What is learned of the server at its address; undefined where nothing is to be. */
+    readonly lesson: Lesson | undefined,
   ) {
     super()
     this.idleSince = openedAt
@@ -84,6 +92,14 @@ export class Connection extends AgendaItem implements ReuseFacts, LinkOwner {
     this.trustedAt = openedAt
     this.lifetimeEndsAt = openedAt + lifetime
     this.advertisedTimeout = advertisedTimeout
+  }
+
+  get learnedTimeout(): number | undefined {
+    return this.lesson?.timeout
+  }
+
+  get suspectedTimeout(): number | undefined {
+    return this.lesson?.suspected
   }
 
   get keepAliveTimeout(): number {

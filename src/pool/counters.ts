@@ -4,10 +4,12 @@
 import { type CloseReason, closeReasons } from '../reasons.js'
 
 export class Counters {
-  /** Requests that were given a connection. */
+  /** Requests that were given a connection, each replay counted as one. */
   requests = 0
   /** Of these, on a connection that had been used or idle before. */
   reused = 0
+  /** Requests sent again because a reused connection died under them. */
+  replayed = 0
   /** Connections opened. */
   opened = 0
   /** Attempts to open one that failed. */
@@ -26,6 +28,7 @@ export class Counters {
   add(other: Counters): void {
     this.requests += other.requests
     this.reused += other.reused
+    this.replayed += other.replayed
     this.opened += other.opened
     this.dialFailures += other.dialFailures
     this.dialTime += other.dialTime

@@ -4,8 +4,15 @@
 import type { CloseReason } from '../reasons.js'
 import type { LinkEnding } from '../wire/link.js'
 
+/** Whether the peer's FIN or RST ended it, and nobody else. */
+export function endedByPeer(ending: Pick<LinkEnding, 'error' | 'fin'>, closeReason: CloseReason | undefined): boolean {
+  if (closeReason === 'aborted' || closeReason === 'pool-closed') return false
+  const reason = endingReason(ending, true)
+  return reason === 'server-fin' || reason === 'reset'
+}
+
 /** @param asked whether a request had been written on it that was not answered yet */
-export function endingReason({ error, fin }: LinkEnding, asked: boolean): CloseReason {
+export function endingReason({ error, fin }: Pick<LinkEnding, 'error' | 'fin'>, asked: boolean): CloseReason {
   const code = (error as NodeJS.ErrnoException | undefined)?.code
   switch (code) {
     case 'ECONNRESET':

@@ -34,9 +34,19 @@ export class IdleList {
   add(connection: Connection): void {
     // Nearly always the last; one that settled, or whose response had waited, has been idle for longer than it seems.
     this.#own.insertFromEnd(connection.idleNode, idlesLonger)
+    this.#addToPool(connection)
+  }
+
+  #addToPool(connection: Connection): void {
     if (this.#pool === undefined) return
     connection.poolNode ??= new ListNode(connection)
     this.#pool.insertFromEnd(connection.poolNode, idlesLonger)
+  }
+
+  /** Not to be used any more, but still there for a cap on the whole pool to ask for. */
+  hide(connection: Connection): void {
+    this.#own.remove(connection.idleNode)
+    if (connection.poolNode?.list === undefined) this.#addToPool(connection)
   }
 
   remove(connection: Connection): void {

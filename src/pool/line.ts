@@ -19,14 +19,10 @@ export class Line extends AgendaItem {
   readonly #list = new List<Waiter>()
   #lastTicket = 0
 
-  /**
-   * @param limit how many may wait
-   * @param timeout milliseconds that one may wait; 0: no limit
-   */
+  /** @param timeout milliseconds that one may wait; 0: no limit */
   constructor(
     private readonly owner: LineOwner,
     private readonly agenda: Agenda,
-    private readonly limit: number,
     private readonly timeout: number,
   ) {
     super()
@@ -48,15 +44,13 @@ export class Line extends AgendaItem {
     waiter.waitingSince = now
   }
 
-  /** Lets one with a number stand in line; false if the line is full. One who comes again stands before all later ones. */
-  enter(waiter: Waiter): boolean {
+  /** Lets one with a number stand in line. One who comes again stands before all later ones. */
+  enter(waiter: Waiter): void {
     // From the end: also a newcomer may have been overtaken, by one who came from within its own `acquire`.
     if (waiter.comesAgain) this.#list.insertFromStart(waiter.node, cameEarlier)
-    else if (this.size < this.limit) this.#list.insertFromEnd(waiter.node, cameEarlier)
-    else return false
+    else this.#list.insertFromEnd(waiter.node, cameEarlier)
     const deadline = waiter.waitingSince + this.timeout
     if (this.timeout > 0 && deadline < this.wakeAt) this.agenda.schedule(this, deadline)
-    return true
   }
 
   /** Takes the first out. The owner is not told: it is about to serve, or refuse, more than one. */
@@ -76,14 +70,27 @@ export class Line extends AgendaItem {
   }
 
   wake(now: number): number {
-    for (let waiter = this.first; waiter !== undefined; waiter = this.first) {
-      const waited = now - waiter.waitingSince
-      if (waited < this.timeout) return waiter.waitingSince + this.timeout
-      const error = this.owner.timeoutError(waited)
-      this.shift()
-      waiter.refused(error)
+    for (let due = this.#due(now); due !== undefined; due = this.#due(now)) {
+      const error = this.owner.timeoutError(now - due.waitingSince)
+      this.#list.remove(due.node)
+      due.refused(error)
     }
     this.owner.lineShrank()
-    return Infinity
+    let next = Infinity
+    for (const waiter of this.#early()) next = Math.min(next, waiter.waitingSince + this.timeout)
+    return next
+  }
+
+  #due(now: number): Waiter | undefined {
+    for (const waiter of this.#early()) if (now - waiter.waitingSince >= this.timeout) return waiter
+    return undefined
+  }
+
+  /** Those among whom the one is that has waited for longest: the first, and while they have come again, those behind. */
+  *#early(): Iterable<Waiter> {
+    for (const waiter of this.#list) {
+      yield waiter
+      if (!waiter.comesAgain) return
+    }
   }
 }

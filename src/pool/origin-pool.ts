@@ -7,8 +7,9 @@
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
 import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
+import type { PoolEvents } from '../events.js'
 import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
-import { mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
+import { isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
@@ -18,15 +19,21 @@ import { type DialOutcome, type DialOwner, Dials } from './dials.js'
 import { endingReason } from './ending.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
+import type { Lesson } from './lesson.js'
+import { Lessons } from './lessons.js'
 import { Line, type LineOwner } from './line.js'
 import { ListNode } from './list.js'
 import type { PoolCore } from './pool-core.js'
 import type { Waiter } from './waiter.js'
 
+type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
+
 export class OriginPool implements DialOwner, LineOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
   readonly hints: Hints
+  /** What its servers teach of their idle timeouts; undefined where nothing is to be learned. */
+  readonly lessons: Lessons | undefined
   readonly counters = new Counters()
   /** Place among the origins that need one of the pool's slots. */
   readonly slotNode = new ListNode<OriginPool>(this)
@@ -39,6 +46,8 @@ export class OriginPool implements DialOwner, LineOwner {
   readonly #connections = new Set<Connection>()
   readonly #idle: IdleList
   readonly #line: Line
+  /** Those who take nothing but a connection that is opened from now on. */
+  readonly #newLine: Line
   readonly #dials: Dials
   /** Dials that `warm` asked for. */
   readonly #warming = new Set<Promise<void>>()
@@ -60,7 +69,9 @@ export class OriginPool implements DialOwner, LineOwner {
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
     this.hints = new Hints(this.keepAliveTimeout)
     this.#idle = new IdleList(core.idle, options.scheduling)
-    this.#line = new Line(this, agenda, options.maxWaiting, options.acquireTimeout)
+    this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#learned(lesson)) : undefined
+    this.#line = new Line(this, agenda, options.acquireTimeout)
+    this.#newLine = new Line(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
   }
 
@@ -69,24 +80,39 @@ export class OriginPool implements DialOwner, LineOwner {
     return this.#connections.size + this.#dials.count
   }
 
+  /** Connections that are lent, or can be. */
+  get usable(): number {
+    return this.#connections.size - this.#watched
+  }
+
+  /** Connections that are kept only to see when the server closes them. */
+  get #watched(): number {
+    return this.lessons?.watched.size ?? 0
+  }
+
   /** More requests wait than connections are under way: one should hold back. */
   get congested(): boolean {
-    return this.#line.size > this.#supply
+    return this.waiting > this.#supply
+  }
+
+  /** Requests in line. */
+  get waiting(): number {
+    return this.#line.size + this.#newLine.size
   }
 
   /** Nothing open, nothing under way, nobody waiting. */
   get quiet(): boolean {
-    return this.size === 0 && this.#line.size === 0
+    return this.size === 0 && this.waiting === 0
   }
 
   get state(): OriginState {
-    const idle = this.#idle.size + this.#settling
+    const idle = this.#idle.size + this.#settling + this.#watched
     return {
       origin: this.target.origin,
       active: this.#connections.size - idle,
       idle,
       dialing: this.#dials.count,
-      waiting: this.#line.size,
+      waiting: this.waiting,
       maxConnections: this.#core.options.maxConnections,
     }
   }
@@ -106,12 +132,14 @@ export class OriginPool implements DialOwner, LineOwner {
       return false
     }
     this.#line.number(waiter, now)
-    if (this.#line.size === 0) {
-      const connection = this.#take(now)
+    if (this.#line.size === 0 && !waiter.wantsNew) {
+      const isDoubtful = this.#isDoubtfulFor(waiter, this.#idle.next, now)
+      const connection = isDoubtful ? undefined : this.#take(now)
       if (connection !== undefined) {
         this.#grant(connection, waiter, now)
         return true
       }
+      if (isDoubtful && this.#core.slots.take(this)) this.#dials.start()
     }
     this.#enqueue(waiter)
     return false
@@ -125,11 +153,14 @@ export class OriginPool implements DialOwner, LineOwner {
    */
   confirm(connection: Connection, insist: boolean): boolean {
     const now = this.#core.clock.now()
-    if (connection.reused && mustAskAgain(connection, now)) {
-      const kernel = connection.link.inspect()
-      const reason = this.#unfit(connection, kernel, now)
-      if (reason !== undefined) this.close(connection, reason)
-      if (reason !== undefined || (kernel === undefined && insist)) return false
+    if (connection.reused) {
+      if (mustAskAgain(connection, now)) {
+        const kernel = connection.link.inspect()
+        const reason = this.#unfit(connection, kernel, now)
+        if (reason !== undefined) this.#expel(connection, reason, now)
+        if (reason !== undefined || (kernel === undefined && insist)) return false
+      }
+      connection.link.beginRequest()
     }
     connection.asked = true
     return true
@@ -137,7 +168,8 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Takes a waiter out of the line. */
   cancel(waiter: Waiter): void {
-    this.#line.leave(waiter)
+    const line = waiter.wantsNew ? this.#newLine : this.#line
+    line.leave(waiter)
   }
 
   /** Takes a connection back after a complete response: it is lent again, kept, or closed. */
@@ -145,14 +177,16 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.state !== 'active' || connection.link.destroyed) return // its end is under way, and will be reported
     const now = this.#core.clock.now()
     connection.asked = false
+    if (connection.reused)
+      connection.survived = Math.max(connection.survived ?? 0, connection.grantedAt - connection.idleSince)
     connection.reused = true // even if it is handed on at once
     connection.idleSince = connection.trustedAt = now
     const kernel = wasQuick(connection.grantedAt, now) ? undefined : this.#lookBack(connection, now)
     this.hints.complete(connection)
-    if (connection.advertisedTimeout !== undefined) connection.margin = this.#core.margin(connection, now)
+    this.#setMargin(connection, now)
     const reason = this.#reasonToClose(connection) ?? unfit(connection, kernel, now)
     if (reason === undefined) this.#offer(connection, now)
-    else this.close(connection, reason)
+    else this.#expel(connection, reason, now)
   }
 
   /** Takes back a connection, be it gone by now, on which nothing was sent after all. */
@@ -164,7 +198,23 @@ export class OriginPool implements DialOwner, LineOwner {
     const now = this.#core.clock.now()
     const reason = connection.closeReason ?? this.#unfit(connection, connection.link.inspect(), now)
     if (reason === undefined) this.#offer(connection, now)
-    else this.close(connection, reason)
+    else this.#expel(connection, reason, now)
+  }
+
+  /**
+   * Takes note of a request that crossed the server's FIN: the connection it died on had idled for too long.
+   *
+   * @param diedAt when it died
+   */
+  raced(connection: Connection, diedAt: number): void {
+    this.lessons?.raced(connection, diedAt, this.#core.clock.now())
+  }
+
+  /** Counts a request that is sent again. */
+  replays(replay: Replay): void {
+    const { events } = this.#core
+    this.counters.replayed++
+    if (events.heard('replay')) events.emit('replay', { origin: this.target.origin, ...replay })
   }
 
   // --- closing -------------------------------------------------------------------------------------------------------
@@ -197,12 +247,14 @@ export class OriginPool implements DialOwner, LineOwner {
   /** Closes what is idle and drops dials that nobody waits for; what comes back later is closed then. */
   closeIdle(error: Error): void {
     for (const connection of this.#idle) this.close(connection, 'pool-closed')
-    if (this.#line.size === 0) this.#dials.cancel(error)
+    for (const connection of this.lessons?.watched ?? []) this.close(connection, 'pool-closed')
+    if (this.waiting === 0) this.#dials.cancel(error)
   }
 
   /** Fails those in line. */
   refuseAll(error: Error): void {
     this.#line.refuse(this.#line.size, error)
+    this.#newLine.refuse(this.#newLine.size, error)
   }
 
   /** Ends everything: requests under way fail with the error. */
@@ -218,7 +270,13 @@ export class OriginPool implements DialOwner, LineOwner {
     const { options, slots } = this.#core
     const { maxConnections } = options
     // Dials for requests do not count: one that is not needed in the end is dropped.
-    while (this.#connections.size + this.#dials.warming < count && this.size < maxConnections && slots.hasRoom) {
+    while (this.usable + this.#dials.warming < count && slots.hasRoom) {
+      if (this.size >= maxConnections) {
+        const [watched] = this.lessons?.watched ?? []
+        if (watched === undefined) break
+        this.close(watched, 'surplus')
+        continue
+      }
       slots.take(this)
       this.#core.stirred(this)
       const dial = new Promise<void>((resolve, reject) => {
@@ -231,7 +289,8 @@ export class OriginPool implements DialOwner, LineOwner {
   }
 
   dialWanted(): boolean {
-    return this.#supply <= this.#line.size + this.#dials.warming
+    const { count, warming } = this.#dials
+    return this.#supply <= this.waiting + warming || count <= this.#newLine.size + warming
   }
 
   dialEnded({ link, error, elapsed }: DialOutcome): void {
@@ -247,7 +306,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Whether another slot of the pool's would be of use. */
   get needsSlot(): boolean {
-    return this.#supply < this.#line.size && this.size < this.#core.options.maxConnections
+    return this.#wantsDial && this.size < this.#core.options.maxConnections
   }
 
   /** A slot is free for this origin; false if it does not take it now, because it is about to serve its line anyway. */
@@ -264,11 +323,15 @@ export class OriginPool implements DialOwner, LineOwner {
   /** Closes a connection that has idled for long enough, or says when to look again. */
   wakeConnection(connection: Connection, now: number): number {
     // It cannot expire before it was idle, and then it may idle from a moment that is still to come.
-    if (connection.state !== 'idle') return now + Math.max(1, idleAllowance(connection))
-    const reason = expired(connection, now)
-    if (reason === undefined) return idleDeadline(connection)
-    this.close(connection, reason)
-    return Infinity
+    if (connection.state === 'active' || connection.state === 'settling')
+      return now + Math.max(1, idleAllowance(connection))
+    const until = connection.state === 'watched' ? this.lessons?.watchUntil(connection) : undefined
+    const deadline = until ?? idleDeadline(connection)
+    if (now < deadline) return deadline
+    const reason = expired(connection, now) ?? 'idle-timeout'
+    if (connection.state === 'watched') this.close(connection, reason)
+    else this.#expel(connection, reason, now)
+    return connection.wakeAt
   }
 
   timeoutError(waited: number): AcquireTimeoutError {
@@ -276,7 +339,7 @@ export class OriginPool implements DialOwner, LineOwner {
   }
 
   lineShrank(): void {
-    if (this.#line.size > 0) return
+    if (this.waiting > 0) return
     this.#core.slots.leave(this)
     if (this.needDrain) {
       this.needDrain = false
@@ -322,7 +385,7 @@ export class OriginPool implements DialOwner, LineOwner {
       const kernel = link.inspect()
       const reason = this.#unfit(connection, kernel, now)
       if (reason !== undefined) {
-        this.close(connection, reason)
+        this.#expel(connection, reason, now)
         continue
       }
       if (kernel !== undefined) return connection
@@ -366,26 +429,39 @@ export class OriginPool implements DialOwner, LineOwner {
       const reason = this.#unfit(connection, undefined, now)
       connection.trustedAt = now
       if (reason === undefined) this.#offer(connection, now)
-      else this.close(connection, reason)
+      else this.#expel(connection, reason, now)
     })
+  }
+
+  /** Whether a waiter is better served by a connection that is opened for it, and one can be. */
+  #isDoubtfulFor(waiter: Waiter, connection: Connection | undefined, now: number): boolean {
+    return (
+      connection !== undefined &&
+      isDoubtful(connection, connection.link.provable, now) &&
+      this.size < this.#core.options.maxConnections &&
+      this.#core.slots.hasRoom &&
+      waiter.prefersNew()
+    )
   }
 
   #enqueue(waiter: Waiter): void {
     const { options, events } = this.#core
-    if (!this.#line.enter(waiter)) {
+    if (!waiter.comesAgain && this.waiting >= options.maxWaiting) {
       waiter.refused(new QueueFullError(this.state, options.maxWaiting))
       return
     }
+    const line = waiter.wantsNew ? this.#newLine : this.#line
+    line.enter(waiter)
     if (!waiter.hasWaited) this.counters.waits++
     waiter.hasWaited = true
     this.#core.stirred(this)
-    if (events.heard('wait')) events.emit('wait', { origin: this.target.origin, waiting: this.#line.size })
+    if (events.heard('wait')) events.emit('wait', { origin: this.target.origin, waiting: this.waiting })
     this.#serveLine()
   }
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
-    if (this.#owedTo(this.#core.slots.next)) this.close(connection, 'surplus')
+    if (this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
     else if (this.#core.closing && this.#line.size === 0 && !this.#handing) this.close(connection, 'pool-closed')
     else if (this.#line.size > 0 && !this.#handing && mustAsk(connection, now)) this.#settle(connection)
     else if (this.#handing) {
@@ -398,10 +474,25 @@ export class OriginPool implements DialOwner, LineOwner {
   /** Whether a slot is to go elsewhere: to any that needs it if nobody waits here, else to one that has none at all. */
   #owedTo(next: OriginPool | undefined): boolean {
     if (next === undefined || next === this) return false
+    // One that insists on a new connection has no use for this one.
     const own = this.#line.first
     if (own === undefined) return true
-    const other = next.#line.first
+    const other = next.#firstInLine
     return next.size === 0 && other !== undefined && other.waitingSince < own.waitingSince
+  }
+
+  get #firstInLine(): Waiter | undefined {
+    return this.#newLine.first ?? this.#line.first
+  }
+
+  /** Whether what is open keeps a connection from being opened that somebody insists on. */
+  get #isInTheWay(): boolean {
+    return this.#dials.count < this.#newLine.size && !this.#handing && !this.#canGrow
+  }
+
+  /** Whether the caps leave room for one more connection, as far as this origin knows. */
+  get #canGrow(): boolean {
+    return this.size < this.#core.options.maxConnections && this.#core.slots.next !== this
   }
 
   /**
@@ -468,10 +559,16 @@ export class OriginPool implements DialOwner, LineOwner {
     return this.#dials.count + this.#settling
   }
 
+  /** Whether one more dial would be of use. */
+  get #wantsDial(): boolean {
+    return this.#supply < this.waiting || this.#dials.count < this.#newLine.size
+  }
+
   /** Sees to it that something comes for everybody in line, as far as the caps allow. */
   #serveLine(): void {
-    while (this.#supply < this.#line.size && !this.#handing) {
-      if (this.#idle.size > 0) {
+    while (this.#wantsDial && !this.#handing) {
+      const spare = this.#spare
+      if (this.#idle.size > 0 && this.#line.size > 0 && this.#dials.count >= this.#newLine.size) {
         // Only where the kernel cannot be asked: each request has one more connection looked at.
         const now = this.#core.clock.now()
         const connection = this.#take(now)
@@ -480,8 +577,16 @@ export class OriginPool implements DialOwner, LineOwner {
         // Asked again: taking it may have closed another connection, and a listener of that have come here before us.
         if (this.needsSlot) this.#dials.start()
         else this.#core.slots.free()
+      } else if (spare !== undefined && !this.#canGrow) {
+        this.close(spare, 'surplus')
       } else return
     }
+  }
+
+  /** A connection that can be done without when a new one is needed: watched, or idle while nobody wants an old one. */
+  get #spare(): Connection | undefined {
+    const [watched] = this.lessons?.watched ?? []
+    return watched ?? this.#idle.oldest
   }
 
   #opened(link: Link, elapsed: number): void {
@@ -495,11 +600,22 @@ export class OriginPool implements DialOwner, LineOwner {
     link.owner = connection
     const kernel = link.inspect()
     if (kernel !== undefined) connection.measured(kernel)
-    if (connection.advertisedTimeout !== undefined) connection.margin = this.#core.margin(connection, now)
+    this.#setMargin(connection, now)
     if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
-    this.#offer(connection, now)
+    const waiter = this.#newLine.shift()
+    if (waiter === undefined) this.#offer(connection, now)
+    else {
+      this.counters.waitTime += now - waiter.waitingSince
+      this.#grant(connection, waiter, now)
+      this.lineShrank()
+    }
+  }
+
+  #setMargin(connection: Connection, now: number): void {
+    if (connection.advertisedTimeout !== undefined || connection.lesson !== undefined)
+      connection.margin = this.#core.margin(connection, now)
   }
 
   #dialFailed(error: Error, elapsed: number): void {
@@ -513,9 +629,10 @@ export class OriginPool implements DialOwner, LineOwner {
     this.#core.dialFailed(this, error)
     // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
     // unless what is under way is enough for all.
-    const all = this.size === 0
-    if (!all && this.#supply >= this.#line.size) return
-    this.#line.refuse(all ? this.#line.size : 1, error)
+    if (this.size === this.#watched) this.refuseAll(error)
+    else if (this.#dials.count < this.#newLine.size) this.#newLine.refuse(1, error)
+    // An idle one that was passed over serves as well.
+    else if (this.#supply < this.waiting && this.#idle.size === 0) this.#line.refuse(1, error)
   }
 
   /** The one place where a connection leaves the pool. */
@@ -527,6 +644,7 @@ export class OriginPool implements DialOwner, LineOwner {
     connection.closeReason = reason
     this.#idle.remove(connection)
     this.#connections.delete(connection)
+    this.lessons?.ended(connection, reason, now)
     agenda.cancel(connection)
     this.counters.closed[reason]++
     this.counters.lifetime += now - connection.openedAt
@@ -535,6 +653,32 @@ export class OriginPool implements DialOwner, LineOwner {
     slots.free()
     this.#serveLine()
     this.#checkQuiet()
+  }
+
+  /** An idle time has changed: those that idle already are looked at again when it is over. */
+  #learned(lesson: Lesson): void {
+    const { agenda, events } = this.#core
+    for (const connection of this.#idle)
+      if (connection.lesson === lesson && idleDeadline(connection) < connection.wakeAt)
+        agenda.schedule(connection, idleDeadline(connection))
+    const { address, timeout, samples } = lesson
+    if (events.heard('learn')) events.emit('learn', { origin: this.target.origin, address, timeout, samples })
+  }
+
+  /** Ends the use of a connection that is whole: closes it, or keeps it only to see when the server does. */
+  #expel(connection: Connection, reason: CloseReason, now: number): void {
+    const { closing, slots } = this.#core
+    // Not where its place is needed, or nobody would see the answer.
+    const mayStay = !connection.link.destroyed && !closing && this.waiting === 0 && slots.next === undefined
+    const until = mayStay ? this.lessons?.watch(connection, reason, now) : undefined
+    if (until === undefined) {
+      this.close(connection, reason)
+      return
+    }
+    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
+    this.#move(connection, 'watched')
+    this.#idle.hide(connection)
+    this.#core.agenda.schedule(connection, until)
   }
 
   #checkQuiet(): void {

@@ -170,7 +170,8 @@ export class PoolCore {
 
   newConnection(origin: OriginPool, link: Link, now: number): Connection {
     const lifetime = this.options.maxLifetime * (1 - LIFETIME_JITTER * this.#random())
-    return new Connection(++this.#lastId, origin, link, now, lifetime, origin.hints.advertisedTimeout)
+    const lesson = origin.lessons?.of(link.remoteAddress ?? '')
+    return new Connection(++this.#lastId, origin, link, now, lifetime, origin.hints.advertisedTimeout, lesson)
   }
 
   margin({ rtt, rttVariance }: Pick<Connection, 'rtt' | 'rttVariance'>, now: number): number {

@@ -8,15 +8,28 @@ import { ListNode } from './list.js'
 export abstract class Waiter {
   /** Its place in an origin's line; made when it first has to stand in one. */
   #node: ListNode<Waiter> | undefined
-  /** Since when it waits, on the pool's clock, and its number; both kept when it has to wait a second time. */
+  /**
+   * Since when it waits, on the pool's clock, and its number; both kept when it has to wait a second time. One that was served
+   * in between may set the time anew.
+   */
   waitingSince = -1
   ticket = 0
   comesAgain = false
   hasWaited = false
+  /** Only a connection that is opened from now on will do. */
+  wantsNew = false
 
   get node(): ListNode<Waiter> {
     this.#node ??= new ListNode<Waiter>(this)
     return this.#node
+  }
+
+  /**
+   * Whether a new connection would suit it better than one that the server may be about to close. Asked only where that is
+   * the choice.
+   */
+  prefersNew(): boolean {
+    return false
   }
 
   /** It has a connection, active and its own until it releases or discards it. */

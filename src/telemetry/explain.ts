@@ -2,11 +2,12 @@
  * What holds for one origin, and where each value comes from: the answer to "why was my connection closed after 4.95 s?".
  */
 
-import { idleAllowance } from '../keepalive/expiry.js'
+import { idleAllowance, idleReason } from '../keepalive/expiry.js'
 import { SMALLEST_MARGIN } from '../keepalive/margin.js'
 import { planOf } from '../liveness/presets.js'
 import type { AppliedLiveness } from '../liveness/settings.js'
 import { type SystemLiveness, systemLiveness } from '../liveness/system.js'
+import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Target } from '../wire/link.js'
@@ -22,8 +23,16 @@ export interface Explained<Source extends string> {
 export interface Explanation {
   readonly origin: string
   /** How long a connection to it may idle. At or below 0: connections are not kept. */
-  readonly idleTimeout: Explained<'advertised' | 'advertised, capped' | 'option' | 'automatic'>
-  /** Already taken off an advertised timeout. */
+  readonly idleTimeout: Explained<'advertised' | 'advertised, capped' | 'learned' | 'option' | 'automatic'>
+  /** What the servers have taught, for each address that closes connections sooner than is allowed otherwise. */
+  readonly learned: readonly {
+    readonly address: string
+    /** Milliseconds of idleness after which it closes. */
+    readonly timeout: number
+    /** The idle times it was taken from. */
+    readonly samples: readonly number[]
+  }[]
+  /** Already taken off an advertised or learned timeout. */
   readonly margin: Explained<'option' | 'automatic'>
   /** Requests on one connection. */
   readonly maxRequests: Explained<'advertised' | 'option'>
@@ -45,9 +54,11 @@ export function explain(core: PoolCore, target: Target, key: string): Explanatio
   const connections = [...(pool?.connections ?? [])]
   const newest = connections.at(-1)
   const margin = core.margin(newest ?? { rtt: 0, rttVariance: 0 }, now)
+  const learned = learnedOf(pool)
   return {
     origin: target.origin,
-    idleTimeout: idleTimeout(core, pool?.hints.advertisedTimeout, margin),
+    idleTimeout: idleTimeout(core, { advertisedTimeout: pool?.hints.advertisedTimeout, learned, margin }),
+    learned,
     margin: explainMargin(core, margin),
     maxRequests: maxRequests(core, pool?.hints.total),
     liveness: explainLiveness(core, newest?.link.liveness),
@@ -55,15 +66,34 @@ export function explain(core: PoolCore, target: Target, key: string): Explanatio
   }
 }
 
-function idleTimeout(
-  core: PoolCore,
-  advertisedTimeout: number | undefined,
-  margin: number,
-): Explanation['idleTimeout'] {
+function learnedOf(pool: OriginPool | undefined): Explanation['learned'] {
+  return Array.from(pool?.lessons?.known() ?? [], ({ address, timeout, samples }) => ({ address, timeout, samples }))
+}
+
+interface IdleSources {
+  readonly advertisedTimeout: number | undefined
+  readonly learned: Explanation['learned']
+  readonly margin: number
+}
+
+function idleTimeout(core: PoolCore, sources: IdleSources): Explanation['idleTimeout'] {
+  const { advertisedTimeout, learned, margin } = sources
   const { keepAliveTimeout: option, keepAliveMaxTimeout } = core.options
   const { keepAliveTimeout } = core
-  const facts = { advertisedTimeout, keepAliveTimeout, keepAliveMaxTimeout, margin, idleSince: 0, lifetimeEndsAt: 0 }
+  // Of several addresses, the one that closes first.
+  const [first] = [...learned].sort((a, b) => a.timeout - b.timeout)
+  const learnedTimeout = first?.timeout
+  const limits = { advertisedTimeout, learnedTimeout, keepAliveTimeout, keepAliveMaxTimeout, margin }
+  const facts = { ...limits, idleSince: 0, lifetimeEndsAt: 0 }
   const value = idleAllowance(facts)
+  if (first !== undefined && idleReason(facts) === 'learned-timeout')
+    return {
+      value,
+      source: 'learned',
+      because:
+        `the server at ${first.address} was seen to close connections that idled for ${first.timeout} ms` +
+        `, less a margin of ${margin.toFixed(1)} ms`,
+    }
   if (advertisedTimeout === undefined)
     return option === 'auto'
       ? { value, source: 'automatic', because: 'the server advertised nothing; keepAliveTimeout is "auto"' }

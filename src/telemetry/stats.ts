@@ -8,10 +8,12 @@ import type { CloseReason } from '../reasons.js'
 
 /** Counted since the pool was made. Times are sums, in milliseconds. */
 export interface Counts {
-  /** Requests that were given a connection. */
+  /** Requests that were given a connection. One that is sent again is counted again. */
   readonly requests: number
   /** Of these, on a connection that had been used or idle before. */
   readonly reused: number
+  /** Requests sent again because a reused connection died under them. */
+  readonly replayed: number
   /** Connections opened. */
   readonly opened: number
   /** Connections closed, by reason. */
@@ -62,6 +64,17 @@ function gaugesOf({ state: { active, idle, dialing, waiting } }: OriginPool): Ga
 }
 
 function countsOf(counters: Counters): Counts {
-  const { requests, reused, opened, closed, dialFailures, dialTime, waits, waitTime, lifetime } = counters
-  return { requests, reused, opened, closed: { ...closed }, dialFailures, dialTime, waits, waitTime, lifetime }
+  const { requests, reused, replayed, opened, closed, dialFailures, dialTime, waits, waitTime, lifetime } = counters
+  return {
+    requests,
+    reused,
+    replayed,
+    opened,
+    closed: { ...closed },
+    dialFailures,
+    dialTime,
+    waits,
+    waitTime,
+    lifetime,
+  }
 }

@@ -5,6 +5,7 @@
 
 import type { AppliedLiveness } from '../liveness/settings.js'
 import type { KernelView } from '../liveness/tcp-info.js'
+import type { Evidence } from '../replay/verdict.js'
 
 export interface Link {
   readonly localPort: number | undefined
@@ -17,6 +18,18 @@ export interface Link {
   inspect(): KernelView | undefined
   /** What is known of its end so far. */
   readonly ending: LinkEnding
+  /** Whether the end of a request on it can be proven: the kernel can be asked. */
+  readonly provable: boolean
+  /** A request is about to be written: should the link end under it, the evidence is about the bytes from here on. */
+  beginRequest(): void
+  /** The peer has begun to answer, or nothing was written after all: how the link ends says nothing of a request any more. */
+  endRequest(): void
+  /**
+   * What became of the request that was begun last. Called back once; with no evidence where nobody can be asked.
+   *
+   * @param patiently whether to give acknowledgements and RST two round trips to arrive; else the answer is what is known now
+   */
+  inquire(patiently: boolean, done: (evidence: Evidence) => void): void
   /** Nobody reads it from now on: it does not keep the process alive, and watches itself for FIN and stray bytes. */
   park(): void
   /** Somebody is about to use it. */
@@ -39,6 +52,8 @@ export interface LinkEnding {
   readonly error: Error | undefined
   /** The peer had closed its end. */
   readonly fin: boolean
+  /** Milliseconds since the peer's FIN arrived, where the kernel could tell. */
+  readonly finAge: number | undefined
 }
 
 /** Whom to connect to. */

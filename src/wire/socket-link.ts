@@ -3,45 +3,66 @@
  */
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import type { Clock } from '../clock.js'
 import type { Native } from '../liveness/native.js'
 import type { LivenessPlan } from '../liveness/presets.js'
 import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
-import type { KernelView, TcpInfoReader } from '../liveness/tcp-info.js'
+import { hasFin, type KernelView, type TcpInfoReader } from '../liveness/tcp-info.js'
+import type { Evidence } from '../replay/verdict.js'
 import type { Link, LinkEnding, LinkOwner } from './link.js'
+import { type WireBytes, Witness } from './witness.js'
 
 /** How links of one pool are tuned and asked. */
 export interface LinkTools {
   readonly plan: LivenessPlan
+  readonly clock: Clock
   readonly native: Native | undefined
   readonly tcpInfo: TcpInfoReader | undefined
 }
 
-/** Leads from a socket to its link, so that all sockets can share one listener: an idle connection is to be small. */
+/** Leads from a socket to its link, so that all sockets can share their listeners: an idle connection is to be small. */
 const LINK = Symbol('keepwise link')
 
-type LinkedSocket = Socket & { [LINK]: SocketLink }
+type Destroy = (error: Error | null, callback: (error?: Error | null) => void) => void
+type LinkedSocket = Socket & { [LINK]: SocketLink; _destroy: Destroy }
 
 export class SocketLink implements Link {
   readonly localPort: number | undefined
   readonly remoteAddress: string | undefined
   readonly remotePort: number | undefined
   readonly liveness: AppliedLiveness
+  readonly provable: boolean
   owner: LinkOwner | undefined = undefined
-  readonly #tcpInfo: TcpInfoReader | undefined
+  readonly #tools: LinkTools
+  /** Bytes on the wire before the request that is on it; not a number when there is none, or nothing counts them. */
+  #writtenBefore = Number.NaN
+  #finAge: number | undefined = undefined
+  /** What was counted when it was destroyed. */
+  #counted: Wire | undefined
+  /** Of the end under a request. */
+  #witness: Witness | undefined = undefined
 
   constructor(
     readonly socket: Socket,
-    { plan, native, tcpInfo }: LinkTools,
+    tools: LinkTools,
   ) {
+    const { plan, native, tcpInfo } = tools
     this.localPort = socket.localPort
     this.remoteAddress = socket.remoteAddress
     this.remotePort = socket.remotePort
     this.liveness = applyLiveness(socket, descriptorOf(socket), plan, native)
-    this.#tcpInfo = tcpInfo
+    this.#tools = tools
+    this.provable = tcpInfo?.tally(descriptorOf(socket)) !== undefined && wireOf(socket) !== undefined
     forgetAddresses(socket)
-    ;(socket as LinkedSocket)[LINK] = this
+    const linked = socket as LinkedSocket
+    linked[LINK] = this
+    linked._destroy = destroyAfterLook
     // Its errors have a listener for good: undici's connector leaves one behind.
     socket.on('close', reportClose)
+  }
+
+  get #begun(): boolean {
+    return !Number.isNaN(this.#writtenBefore)
   }
 
   get destroyed(): boolean {
@@ -49,7 +70,8 @@ export class SocketLink implements Link {
   }
 
   get ending(): LinkEnding {
-    return { error: this.socket.errored ?? undefined, fin: this.socket.readableEnded }
+    const { errored, readableEnded } = this.socket
+    return { error: errored ?? undefined, fin: readableEnded, finAge: this.#finAge }
   }
 
   park(): void {
@@ -64,26 +86,114 @@ export class SocketLink implements Link {
     const { socket } = this
     const isTls = socket instanceof TLSSocket
     // What TLS has decrypted says nothing of what was read from the wire.
-    const view = this.#tcpInfo?.read(descriptorOf(socket), isTls ? undefined : socket.bytesRead)
+    const view = this.#tools.tcpInfo?.read(descriptorOf(socket), isTls ? undefined : socket.bytesRead)
     // Unread bytes may be TLS's own: session tickets, an alert. They have to be decrypted to tell.
     return isTls && view?.established && view.unread > 0 ? undefined : view
+  }
+
+  beginRequest(): void {
+    this.#writtenBefore = this.#wire.bytesWritten
+  }
+
+  endRequest(): void {
+    this.#writtenBefore = Number.NaN
+  }
+
+  inquire(patiently: boolean, done: (evidence: Evidence) => void): void {
+    const witness = this.#witness ?? this.#callWitness(patiently)
+    if (witness === undefined) done(this.#unasked())
+    else if (patiently) witness.whenClear(done)
+    else {
+      witness.dismiss()
+      done(witness.evidence)
+    }
   }
 
   letGo(): void {
     this.owner = undefined
     this.socket.off('close', reportClose)
+    delete (this.socket as Partial<LinkedSocket>)._destroy
   }
 
   destroy(error?: Error): void {
     this.owner = undefined
     this.socket.destroy(error)
   }
+
+  /**
+   * The socket is being destroyed, by whomever: the last moment at which its descriptor is good.
+   *
+   * @internal
+   */
+  lastLook(): void {
+    const { bytesRead, bytesWritten } = this.#wire
+    this.#counted = { bytesRead, bytesWritten }
+    const tally = this.#tools.tcpInfo?.tally(descriptorOf(this.socket))
+    const fin = tally !== undefined && hasFin(tally, bytesRead)
+    if (fin) this.#finAge = tally.sinceLastHeard
+    // What the pool destroys by itself is no news.
+    if (this.owner !== undefined) this.#witness = this.#callWitness(fin)
+  }
+
+  get #wire(): Wire {
+    return wireOf(this.socket) ?? this.#counted ?? uncounted
+  }
+
+  /** What is left to say where the kernel cannot be asked: it proves nothing. */
+  #unasked(): Evidence {
+    const { error, fin } = this.ending
+    const code = (error as NodeJS.ErrnoException | undefined)?.code
+    const reset = code === 'ECONNRESET' || code === 'EPIPE'
+    const written = this.#wire.bytesWritten - this.#writtenBefore
+    const counted = Number.isNaN(written) ? undefined : written
+    return { written: counted, sent: undefined, acknowledged: undefined, fin, reset, requestTimeout: false, watched: 0 }
+  }
+
+  #callWitness(stays: boolean): Witness | undefined {
+    const { clock, native, tcpInfo } = this.#tools
+    if (native === undefined || tcpInfo === undefined || !this.#begun) return undefined
+    const link = this
+    const bytes: WireBytes = {
+      writtenBefore: this.#writtenBefore,
+      get written() {
+        return link.#wire.bytesWritten
+      },
+      get read() {
+        return link.#wire.bytesRead
+      },
+    }
+    return Witness.call(descriptorOf(this.socket), bytes, stays, { clock, native, tcpInfo })
+  }
 }
+
+/** Counts bytes on the wire: of a TLS connection, those that are encrypted. */
+interface Wire {
+  readonly bytesRead: number
+  readonly bytesWritten: number
+}
+
+/** Where nothing counts them: a difference of two is no number, and proves nothing. */
+const uncounted: Wire = { bytesRead: Number.NaN, bytesWritten: Number.NaN }
+
+type Handle = Partial<Wire> & { readonly fd?: number; readonly _parent?: Partial<Wire> }
+
+const handleOf = (socket: Socket): Handle | null | undefined => (socket as Socket & { _handle?: Handle | null })._handle
 
 /** Read anew for every call: descriptors are reused by the system. -1 for none. */
 function descriptorOf(socket: Socket): number {
-  const { _handle } = socket as Socket & { _handle?: { fd?: number } | null }
-  return _handle?.fd ?? -1
+  return handleOf(socket)?.fd ?? -1
+}
+
+/** What counts the bytes of a socket, while it is open. */
+function wireOf(socket: Socket): Wire | undefined {
+  const handle = handleOf(socket)
+  const wire = socket instanceof TLSSocket ? handle?._parent : handle
+  return typeof wire?.bytesWritten === 'number' ? (wire as Wire) : undefined
+}
+
+function destroyAfterLook(this: LinkedSocket, ...rest: Parameters<Destroy>): void {
+  this[LINK].lastLook()
+  ;(Object.getPrototypeOf(this) as LinkedSocket)._destroy.apply(this, rest)
 }
 
 function reportClose(this: Socket): void {

@@ -1,0 +1,95 @@
+/**
+ * What the servers of an origin teach of their idle timeouts, for each address its own: behind one name may be machines
+ * that are set up differently. Decides which connections are watched; knows from their ends what there is to learn.
+ */
+import { untaughtAllowance } from '../keepalive/expiry.js'
+import type { CloseReason } from '../reasons.js'
+import type { Agenda } from './agenda.js'
+import type { Connection } from './connection.js'
+import { Lesson } from './lesson.js'
+
+/** Addresses of one origin that are remembered; the one that was longest without a new connection goes. */
+const MOST_ADDRESSES = 64
+
+/** How connections end that a server closes while they idle, and how those do that it would have let idle on. */
+const endsByServer: ReadonlySet<CloseReason> = new Set(['server-fin', 'reset', 'stale'])
+const endsByUs: ReadonlySet<CloseReason> = new Set([
+  'idle-timeout',
+  'advertised-timeout',
+  'learned-timeout',
+  'max-lifetime',
+  'surplus',
+  'pool-closed',
+])
+
+export class Lessons {
+  /** Connections that are kept only to see when the server closes them: one for each address at the most. */
+  readonly watched = new Set<Connection>()
+  readonly #lessons = new Map<string, Lesson>()
+
+  constructor(
+    private readonly agenda: Agenda,
+    private readonly changed: (lesson: Lesson) => void,
+  ) {}
+
+  /** The lesson of an address that a connection was opened to. */
+  of(address: string): Lesson {
+    const lesson = this.#lessons.get(address) ?? new Lesson(address, this.agenda, this.changed)
+    this.#lessons.delete(address)
+    this.#lessons.set(address, lesson)
+    if (this.#lessons.size > MOST_ADDRESSES) this.#forget()
+    return lesson
+  }
+
+  /** Those that know something. */
+  *known(): Iterable<Lesson & { readonly timeout: number }> {
+    for (const lesson of this.#lessons.values())
+      if (lesson.timeout !== undefined) yield lesson as Lesson & { readonly timeout: number }
+  }
+
+  /**
+   * Decides whether a connection that must not be lent any more is to be watched.
+   *
+   * @returns until when, at the most; undefined if it is not
+   */
+  watch(connection: Connection, reason: CloseReason, now: number): number | undefined {
+    const { lesson } = connection
+    if (reason !== 'learned-timeout' || !lesson?.wantsWatch(now)) return undefined
+    lesson.watching = true
+    this.watched.add(connection)
+    return this.watchUntil(connection)
+  }
+
+  /** When it is time to end the watch, on the pool's clock. */
+  watchUntil(connection: Connection): number {
+    const { idleSince, lesson, lifetimeEndsAt } = connection
+    const time = Math.min(untaughtAllowance(connection), lesson?.watchTime ?? 0)
+    return Math.min(idleSince + time, lifetimeEndsAt)
+  }
+
+  /** A connection has ended. */
+  ended(connection: Connection, reason: CloseReason, now: number): void {
+    const { lesson, answered, asked, link, idleSince, survived } = connection
+    if (lesson === undefined) return
+    if (this.watched.delete(connection)) lesson.watching = false
+    // Servers have another patience with connections on which nothing was asked yet.
+    if (asked || answered === 0) return
+    const { fin, finAge, error } = link.ending
+    const isGone = fin || finAge !== undefined || error !== undefined
+    if (isGone && endsByServer.has(reason)) lesson.serverClosed(now - (finAge ?? 0) - idleSince, now, survived)
+    else if (!isGone && endsByUs.has(reason)) lesson.outlived(now - idleSince, now)
+  }
+
+  /** A request has crossed the server's FIN: the connection it died on had idled for too long. */
+  raced({ link, lesson, idleSince, survived }: Connection, diedAt: number, now: number): void {
+    const { finAge } = link.ending
+    if (finAge !== undefined) lesson?.serverClosed(diedAt - finAge - idleSince, now, survived)
+  }
+
+  #forget(): void {
+    const [oldest] = this.#lessons.values()
+    if (oldest === undefined) return
+    this.#lessons.delete(oldest.address)
+    this.agenda.cancel(oldest)
+  }
+}
