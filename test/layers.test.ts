@@ -19,6 +19,7 @@ const layers = [
   'errors.ts',
   'events.ts',
   'snapshot.ts',
+  'replay/',
   'keepalive/',
   'liveness/',
   'reasons.ts',

@@ -37,11 +37,12 @@ function sections({ options, trials }) {
   ]
 }
 
-function words({ closeAfter, advertise }) {
-  return advertise === undefined
-    ? `The server closes idle connections after ${closeAfter} ms and has told nobody.`
-    : `The server says \`Keep-Alive: timeout=${advertise}\` and closes idle connections after ${closeAfter} ms. Half of the ` +
-        'requests come earlier than the race.'
+function words({ closeAfter, advertise, aimed }) {
+  const server =
+    advertise === undefined
+      ? `The server closes idle connections after ${closeAfter} ms and has told nobody.`
+      : `The server says \`Keep-Alive: timeout=${advertise}\` and closes idle connections after ${closeAfter} ms.`
+  return aimed === 1 ? server : `${server} Of the requests, ${100 * (1 - aimed)} % come earlier than the race.`
 }
 
 function table(rows) {

@@ -36,9 +36,10 @@ export function judge(records, served, delay) {
     }
     const [first] = processed.get(id) ?? []
     if (first === undefined) throw new Error(`The client has an answer to ${id}, which the server never processed`)
-    // A connection opened because word of the close had come reaches the server one round trip after the close at the
-    // earliest. One that is older was opened for another reason: the client had closed the old one by itself.
-    const isHealed = end !== undefined && first.opened > end + 2 * delay - UNSURE
+    // A connection opened because word of the close had come is open at the server two round trips after the close at the
+    // earliest: one for the word and the first packet, one for the handshake. One that is older was opened for another
+    // reason: the client had closed the old one by itself, or did not trust it any more.
+    const isHealed = end !== undefined && first.opened > end + 4 * delay - UNSURE
     if (isHealed) {
       result.raced++
       healed.push(took)

@@ -137,6 +137,68 @@ export function keepAliveRace() {
   )
 }
 
+/** What the wire shows of a request that crossed the server's FIN, and of two others that look much like it. Round trip: 40 ms. */
+export function wireVerdicts() {
+  const refused = panel(
+    0,
+    'Refused: FIN that acknowledges nothing, then RST. Nobody read the request.',
+    ...[tick(4.99, '-10 ms'), tick(5, '0'), tick(5.02, '+20'), tick(5.03, '+30')],
+    message('client', 4.99, 'ink'),
+    message('server', 5, 'bad'),
+    message('server', 5.01, 'bad'),
+    dot(at(4.99), CLIENT, 'ink'),
+    dot(at(5), SERVER, 'bad'),
+    dot(at(5.02), CLIENT, 'bad'),
+    dot(at(5.03), CLIENT, 'good'),
+    text(at(4.99) - 8, CLIENT - 10, 'POST leaves', { anchor: 'end' }),
+    text(at(5) - 8, SERVER + 20, 'close(): FIN', { colour: 'bad', anchor: 'end' }),
+    text(at(5.01) + 14, SERVER + 20, 'nobody has the socket: RST', { colour: 'bad' }),
+    text(at(5.03) + 8, CLIENT - 10, 'replayed', { colour: 'good', weight: 600 }),
+    text(at(5.03) + 8, CLIENT + 18, '0 bytes acknowledged, CLOSE', { size: 12 }),
+  )
+  const halfClosed = panel(
+    1,
+    'Unknown: the same FIN, but the server reads on, and its kernel acknowledges',
+    ...[tick(5, '0'), tick(5.02, '+20'), tick(5.07, '+70')],
+    message('client', 4.99, 'ink'),
+    message('server', 5, 'bad'),
+    message('server', 5.05, 'busy'),
+    dot(at(4.99), CLIENT, 'ink'),
+    dot(at(5), SERVER, 'bad'),
+    dot(at(5.02), CLIENT, 'bad'),
+    dot(at(5.07), CLIENT, 'busy'),
+    text(at(4.99) - 8, CLIENT - 10, 'POST leaves', { anchor: 'end' }),
+    text(at(5) - 8, SERVER + 20, 'shutdown(): FIN', { colour: 'bad', anchor: 'end' }),
+    text(at(5.02) + 8, CLIENT - 10, 'FIN alone: waits'),
+    text(at(5.01) + 14, SERVER + 20, 'may be read', { colour: 'busy' }),
+    text(at(5.05) + 8, SERVER + 20, 'the ACK leaves late', { colour: 'busy' }),
+    text(at(5.07) + 8, CLIENT - 10, 'an error', { colour: 'bad', weight: 600 }),
+    text(at(5.07) - 24, CLIENT + 18, 'all bytes acknowledged', { size: 12, anchor: 'end' }),
+  )
+  const resetAlone = panel(
+    2,
+    'Unknown: RST alone. The server may have processed the request before it crashed',
+    ...[tick(5, '0'), tick(5.02, '+20')],
+    message('client', 4.97, 'ink'),
+    message('server', 5, 'bad'),
+    dot(at(4.97), CLIENT, 'ink'),
+    dot(at(5), SERVER, 'bad'),
+    dot(at(5.02), CLIENT, 'bad'),
+    text(at(4.97) - 8, CLIENT - 10, 'POST leaves', { anchor: 'end' }),
+    `<rect x="${round(at(4.99))}" y="${SERVER - 6}" width="${round(at(5) - at(4.99))}" height="12" rx="3" fill="${colours.busy}" fill-opacity="0.35"/>`,
+    text(at(4.99) - 8, SERVER + 20, 'reads and processes it', { colour: 'busy', anchor: 'end' }),
+    text(at(5) + 14, SERVER + 20, 'crashes: RST', { colour: 'bad' }),
+    text(at(5.02) + 8, CLIENT - 10, 'an error, not a replay', { colour: 'bad', weight: 600 }),
+    text(at(5.02) + 8, CLIENT + 18, '0 bytes acknowledged, CLOSE, but no FIN', { size: 12 }),
+  )
+  return svg(
+    WIDTH,
+    3 * PANEL + 20,
+    'FIN and then RST with nothing acknowledged: refused. FIN and an acknowledgement, or RST alone: unknown',
+    ...[refused, halfClosed, resetAlone],
+  )
+}
+
 /** The states of a connection. Arrows in both directions are two moves. */
 export function connectionStates() {
   const box = (x, y, name) =>
@@ -153,9 +215,9 @@ export function connectionStates() {
     )
   const note = (x, y, words, anchor = 'middle') => text(x, y, words, { colour: 'faint', size: 12, anchor })
   return svg(
-    620,
-    250,
-    'The states of a connection: active, idle, settling, closed',
+    740,
+    290,
+    'The states of a connection: active, idle, settling, watched, closed',
     move(28, 125, 108, 125),
     note(66, 114, 'dialed'),
     move(218, 125, 400, 125, true),
@@ -164,19 +226,29 @@ export function connectionStates() {
     move(422, 104, 352, 60, true),
     note(432, 76, 'no kernel to ask: looked at', 'start'),
     note(432, 92, 'after two turns of the loop', 'start'),
-    move(192, 146, 270, 196),
-    move(426, 146, 348, 196),
-    move(309, 64, 309, 192),
-    note(430, 190, 'one reason each', 'start'),
+    move(186, 146, 276, 228),
+    move(434, 146, 340, 228),
+    move(309, 64, 309, 228),
+    note(150, 250, 'one reason each'),
+    move(470, 146, 522, 228),
+    move(490, 250, 366, 250),
+    note(512, 168, 'the learned time is over: kept', 'start'),
+    note(522, 184, 'to see when the server closes it', 'start'),
+    note(532, 200, '(so from active and settling)', 'start'),
     box(165, 125, 'active'),
     box(455, 125, 'idle'),
     box(309, 44, 'settling'),
-    box(309, 214, 'closed'),
+    box(545, 250, 'watched'),
+    box(309, 250, 'closed'),
   )
 }
 
 /** Every figure, by file name. */
-export const figures = { 'connection-states.svg': connectionStates, 'keep-alive-race.svg': keepAliveRace }
+export const figures = {
+  'connection-states.svg': connectionStates,
+  'keep-alive-race.svg': keepAliveRace,
+  'wire-verdicts.svg': wireVerdicts,
+}
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
   for (const [name, draw] of Object.entries(figures)) writeFileSync(new URL(name, import.meta.url), draw())

@@ -9,7 +9,7 @@ import type { OriginPool } from '../pool/origin-pool.js'
 import type { CoreListener, PoolCore } from '../pool/pool-core.js'
 import { keyOf, serverNameOf, targetOf } from '../wire/target.js'
 import { Exchange } from './exchange.js'
-import { requestHeader } from './headers.js'
+import { areOnceOnly, requestHeader } from './headers.js'
 import { assertLegacyHandler, assertRequest, type LegacyHandler } from './legacy-handler.js'
 import { ModernHandler } from './modern-handler.js'
 
@@ -56,8 +56,9 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
       assertRequest(options)
       assertLegacyHandler(legacy, Boolean(options.upgrade) || options.method === 'CONNECT')
       if (this.#core.closing) throw this.#refusal()
-      const origin = this.#originOf(options)
-      new Exchange(this.#core, origin, options, legacy).start()
+      const lasting = withLastingHeaders(options)
+      const origin = this.#originOf(lasting)
+      new Exchange(this.#core, origin, lasting, legacy).start()
       if (!origin.congested) return true
       origin.needDrain = true
       return false
@@ -141,6 +142,12 @@ export class KeepwiseDispatcher extends Dispatcher implements CoreListener {
       ? new ClosedError('destroyed', new errors.ClientDestroyedError())
       : new ClosedError('closed', new errors.ClientClosedError())
   }
+}
+
+/** The options, with headers that can be read more than once. */
+function withLastingHeaders(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+  const { headers } = options
+  return areOnceOnly(headers) ? { ...options, headers: new Set(headers) as Iterable<[string, string]> } : options
 }
 
 function parse(origin: string, servername: string | undefined): ReturnType<typeof targetOf> {

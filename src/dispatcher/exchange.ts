@@ -239,17 +239,22 @@ export class Exchange extends Waiter {
     const casualty = this.casualty(connection, byPeer, this.held !== undefined && !this.answered)
     this.held = undefined
     this.sent = false
+    if (this.body instanceof RememberedBody) this.body.cutOff()
+    core.onTrial.add(this)
     investigate(connection, core.options.replay, casualty, diedAt, (finding) => {
       if (this.settled) return // it was aborted meanwhile
-      if (finding.refusal === undefined) this.replay(finding)
+      // What was being read when it died may have been too much to be remembered.
+      const refusal = finding.refusal ?? (isRepeatable(this.body) ? undefined : 'body-gone')
+      if (refusal === undefined) this.replay(finding)
       else {
-        explain(error, connection, core, { ...finding, refusal: finding.refusal })
+        explain(error, connection, core, { ...finding, refusal })
         this.fail(error)
       }
     })
   }
 
   private replay({ verdict, evidence }: Finding): void {
+    this.core.onTrial.delete(this)
     this.replays++
     this.wantsNew = this.replays === MOST_REPLAYS
     this.waitingSince = this.core.clock.now()
@@ -275,11 +280,13 @@ export class Exchange extends Waiter {
 
   /**
    * Some servers say 408 to a connection that has idled for too long before they close it. If that crosses a request on its
-   * way, it looks like an answer; but then the server has acknowledged nothing of the request.
+   * way, it looks like an answer; but then the server has acknowledged nothing of the request. One that may be repeated, and
+   * has no body that can have been too slow, is repeated anyway (RFC 9110 15.5.9).
    */
   private mayBeUnasked(rawHeaders: Buffer[]): boolean {
     const { reused, link } = this.connection as Connection
     if (!reused || !connectionHeaders(rawHeaders).close) return false
+    if (this.harmless && this.body == null) return true
     let acknowledged: number | undefined
     link.inquire(false, (evidence) => {
       acknowledged = evidence.acknowledged
@@ -301,6 +308,7 @@ export class Exchange extends Waiter {
     })
     this.held = held
     this.answered = false
+    core.onTrial.add(this)
     const casualty = this.casualty(connection, true, true)
     investigate(connection, core.options.replay, casualty, core.clock.now(), (finding) => {
       // It was aborted meanwhile, or its connection has died and that is being looked into.
@@ -316,6 +324,7 @@ export class Exchange extends Waiter {
 
   private letThrough(held: HeldResponse): void {
     this.answered = true
+    this.core.onTrial.delete(this)
     try {
       held.letThrough()
     } catch (error) {
@@ -373,6 +382,7 @@ export class Exchange extends Waiter {
 
   private settle(): void {
     this.settled = true
+    if (this.core.onTrial.size > 0) this.core.onTrial.delete(this)
     if (this.body instanceof RememberedBody) this.body.close()
     this.core.settled()
   }

@@ -80,6 +80,10 @@ export function requestHeader(headers: unknown, name: string): string | undefine
   return undefined
 }
 
+/** Whether headers were given as an iterator, which is empty once it was read. */
+export const areOnceOnly = (headers: unknown): headers is Iterator<unknown> & Iterable<unknown> =>
+  typeof headers === 'object' && headers !== null && 'next' in headers && typeof headers.next === 'function'
+
 const isNamed = (key: unknown, name: string): boolean =>
   typeof key === 'string' && key.length === name.length && key.toLowerCase() === name
 

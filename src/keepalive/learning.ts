@@ -32,6 +32,8 @@ interface Burst {
   readonly oldest: number
   /** One of them can not have been the work of an idle timer. */
   readonly foreign: boolean
+  /** What was suspected before them. */
+  readonly suspected: number | undefined
 }
 
 /** A timeout that was disproved. */
@@ -45,6 +47,11 @@ interface Refuted {
 export interface Learned {
   /** Idle time after which the server closes, in milliseconds; always an age that was seen. 0 or so: it closes at once. */
   readonly timeout: number | undefined
+  /**
+   * Idle time after which it has closed a connection lately, though not often enough to be sure; undefined once it is sure,
+   * and when a connection has outlived it.
+   */
+  readonly suspected: number | undefined
   /** When the closes now being collected are to be judged by `settle`; Infinity when there are none. */
   readonly settlesAt: number
   /** Ages behind the timeout, which is the smallest of them; oldest first. */
@@ -61,6 +68,7 @@ export interface Learned {
 
 export const nothingLearned: Learned = {
   timeout: undefined,
+  suspected: undefined,
   settlesAt: Infinity,
   basis: [],
   confirmedAt: -Infinity,
@@ -122,29 +130,34 @@ const ENOUGH_TO_SEE = 2
  */
 export function serverClosed(known: Learned, age: number, now: number, survived?: number): Learned {
   const settled = settle(known, now)
-  const { burst } = settled
+  const { burst, timeout } = settled
   const idled = Math.max(0, age)
-  const own: Burst = { age: idled, idleSince: now - idled, oldest: idled, foreign: isForeign(idled, survived) }
-  if (burst === undefined) return { ...settled, burst: own, settlesAt: now + BURST }
+  const foreign = isForeign(idled, survived)
+  const before = burst === undefined ? settled.suspected : burst.suspected
+  const own: Burst = { age: idled, idleSince: now - idled, oldest: idled, foreign, suspected: before }
+  const suspected =
+    timeout !== undefined || foreign ? settled.suspected : Math.min(settled.suspected ?? Infinity, idled)
+  if (burst === undefined) return { ...settled, suspected, burst: own, settlesAt: now + BURST }
   const youngest = idled < burst.age ? own : burst
   const oldest = Math.max(idled, burst.oldest)
-  return { ...settled, burst: { ...youngest, oldest, foreign: own.foreign || burst.foreign } }
+  return { ...settled, suspected, burst: { ...youngest, oldest, foreign: foreign || burst.foreign } }
 }
 
 /** Judges the closes that were collected, if their time is over, and forgets what is too old. Harmless at any time. */
 export function settle(known: Learned, now: number): Learned {
   if (known.burst === undefined || now < known.settlesAt) return forget(known, now)
-  const { age, idleSince, oldest, foreign } = known.burst
+  const { age, idleSince, oldest, foreign, suspected } = known.burst
   const rest = { ...known, burst: undefined, settlesAt: Infinity }
   // Of a server that looks once in a second all that is over since goes at once, so their ages may differ by as much.
   const counts = !foreign && oldest < clearlyLonger(age)
-  return forget(counts ? sampled(rest, { age, idleSince }) : rest, now)
+  return forget(counts ? sampled(rest, { age, idleSince }) : { ...rest, suspected }, now)
 }
 
-/** A watched connection has idled for so long, and the server has not closed it. */
+/** A connection has idled for so long, and the server has not closed it. */
 export function outlived(known: Learned, age: number, now: number): Learned {
   const settled = settle(known, now)
-  const { timeout } = settled
+  const { timeout, suspected } = settled
+  if (suspected !== undefined && age >= clearlyLonger(suspected)) return { ...settled, suspected: undefined }
   return timeout !== undefined && age >= clearlyLonger(timeout) ? contradicted(settled, now) : settled
 }
 
@@ -173,16 +186,18 @@ function isForeign(age: number, survived: number | undefined): boolean {
   return age <= PRECISION || survived >= clearlyLonger(age)
 }
 
-function sampled(before: Learned, sample: Sample): Learned {
-  const { age, idleSince } = sample
-  const known = forget(before, idleSince + age)
+function sampled(known: Learned, sample: Sample): Learned {
   const { timeout } = known
+  const { age, idleSince } = sample
   const next = { ...known, recent: [...known.recent, sample].slice(-RECENT) }
   if (timeout !== undefined && age >= clearlyLonger(timeout)) return contradicted(next, idleSince + age)
   if (timeout !== undefined && (age >= timeout || alike(age, timeout))) return confirmed(next, sample)
   // Idle since the same moment as one that counted already, and closed later than that: a timer would have closed both.
   if (known.recent.some((other) => Math.abs(other.idleSince - idleSince) < BURST)) return known
-  return learn(next, timeout === undefined ? next.recent : next.recent.filter((each) => shorter(each.age, timeout)))
+  return learn(
+    next,
+    next.recent.filter((each) => each.age < (timeout ?? Infinity)),
+  )
 }
 
 function confirmed(known: Learned, { age, idleSince }: Sample): Learned {
@@ -231,11 +246,18 @@ function learn(known: Learned, samples: readonly Sample[]): Learned {
   if (smallest === undefined) return known
   const cluster = samples.filter(({ age }) => age >= smallest.age && alike(smallest.age, age))
   const confirmedAt = Math.max(...cluster.map(({ age, idleSince }) => idleSince + age))
-  return { ...known, timeout: smallest.age, basis: cluster.map(({ age }) => age), confirmedAt, survivals: 0 }
+  return {
+    ...known,
+    timeout: smallest.age,
+    basis: cluster.map(({ age }) => age),
+    confirmedAt,
+    survivals: 0,
+    suspected: undefined,
+  }
 }
 
 function unlearned(known: Learned): Learned {
-  return { ...known, timeout: undefined, basis: [], confirmedAt: -Infinity, survivals: 0 }
+  return { ...known, timeout: undefined, suspected: undefined, basis: [], confirmedAt: -Infinity, survivals: 0 }
 }
 
 /** Drops what has not been seen again for too long: the server may have become another one meanwhile. */
@@ -246,16 +268,13 @@ function forget(known: Learned, now: number): Learned {
   const young = recent.filter(({ age, idleSince }) => idleSince + age > since)
   const kept = refuted.filter(({ at }) => at > since)
   if (!stale && young.length === recent.length && kept.length === refuted.length) return known
-  return { ...(stale ? unlearned(known) : known), recent: young, refuted: kept }
+  const suspected = recent.length > 0 && young.length === 0 ? undefined : known.suspected
+  return { ...(stale ? unlearned(known) : known), suspected, recent: young, refuted: kept }
 }
 
 /** Whether the larger may be the same timer as the smaller, seen through lateness. */
 function alike(smaller: number, larger: number): boolean {
   return larger - smaller <= Math.max(PRECISION, smaller * SPREAD)
-}
-
-function shorter(age: number, timeout: number): boolean {
-  return age < timeout && !alike(age, timeout)
 }
 
 /** The age from which no timer of this length can be meant, not even one that is looked at once in a second. */

@@ -8,6 +8,7 @@
  *
  * A connection decides nothing and closes nothing: its origin pool does, through `move`.
  */
+import { observedVariance } from '../keepalive/margin.js'
 import type { DoubtFacts } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
@@ -71,7 +72,7 @@ export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
   max: number | undefined = undefined
   /** Responses complete. Only grows. */
   answered = 0
-  /** Round-trip time and variance in milliseconds; 0 while unknown. */
+  /** Round-trip time, and its variance without the kernel's first guess, in milliseconds; 0 while unknown. */
   rtt = 0
   rttVariance = 0
   margin = 0
@@ -120,7 +121,7 @@ export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
   /** Takes over what the kernel has measured. */
   measured({ rtt, rttVariance }: KernelView): void {
     this.rtt = rtt
-    this.rttVariance = rttVariance
+    this.rttVariance = observedVariance(rtt, rttVariance, this.answered)
   }
 
   /** Has it closed after the request it is on; the first reason stands. */

@@ -33,7 +33,7 @@ export class Lesson extends AgendaItem {
 
   /** After what idle time it has closed some, though not often enough to be sure. */
   get suspected(): number | undefined {
-    return undefined
+    return this.#known.suspected
   }
 
   /** The idle times, in milliseconds, that it was taken from. */

@@ -53,11 +53,13 @@ export class Lessons {
    * @returns until when, at the most; undefined if it is not
    */
   watch(connection: Connection, reason: CloseReason, now: number): number | undefined {
-    const { lesson } = connection
-    if (reason !== 'learned-timeout' || !lesson?.wantsWatch(now)) return undefined
+    const { lesson, answered } = connection
+    if (reason !== 'learned-timeout' || answered === 0 || !lesson?.wantsWatch(now)) return undefined
+    const until = this.watchUntil(connection)
+    if (until <= now) return undefined
     lesson.watching = true
     this.watched.add(connection)
-    return this.watchUntil(connection)
+    return until
   }
 
   /** When it is time to end the watch, on the pool's clock. */
@@ -82,8 +84,8 @@ export class Lessons {
 
   /** A request has crossed the server's FIN: the connection it died on had idled for too long. */
   raced({ link, lesson, idleSince, survived }: Connection, diedAt: number, now: number): void {
-    const { finAge } = link.ending
-    if (finAge !== undefined) lesson?.serverClosed(diedAt - finAge - idleSince, now, survived)
+    const { fin, finAge } = link.ending
+    if (fin || finAge !== undefined) lesson?.serverClosed(diedAt - (finAge ?? 0) - idleSince, now, survived)
   }
 
   #forget(): void {

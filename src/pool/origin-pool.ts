@@ -133,15 +133,14 @@ export class OriginPool implements DialOwner, LineOwner {
     }
     this.#line.number(waiter, now)
     if (this.#line.size === 0 && !waiter.wantsNew) {
-      const isDoubtful = this.#isDoubtfulFor(waiter, this.#idle.next, now)
-      const connection = isDoubtful ? undefined : this.#take(now)
+      const spurned = this.#isDoubtfulFor(waiter, this.#idle.next, now)
+      const connection = spurned ? undefined : this.#take(now)
       if (connection !== undefined) {
         this.#grant(connection, waiter, now)
         return true
       }
-      if (isDoubtful && this.#core.slots.take(this)) this.#dials.start()
-    }
-    this.#enqueue(waiter)
+      this.#enqueue(waiter, spurned)
+    } else this.#enqueue(waiter, false)
     return false
   }
 
@@ -177,8 +176,7 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.state !== 'active' || connection.link.destroyed) return // its end is under way, and will be reported
     const now = this.#core.clock.now()
     connection.asked = false
-    if (connection.reused)
-      connection.survived = Math.max(connection.survived ?? 0, connection.grantedAt - connection.idleSince)
+    if (connection.reused) this.#noteSurvival(connection, now)
     connection.reused = true // even if it is handed on at once
     connection.idleSince = connection.trustedAt = now
     const kernel = wasQuick(connection.grantedAt, now) ? undefined : this.#lookBack(connection, now)
@@ -444,14 +442,16 @@ export class OriginPool implements DialOwner, LineOwner {
     )
   }
 
-  #enqueue(waiter: Waiter): void {
-    const { options, events } = this.#core
+  /** @param dials whether to open a connection for it though others are idle */
+  #enqueue(waiter: Waiter, dials: boolean): void {
+    const { options, events, slots } = this.#core
     if (!waiter.comesAgain && this.waiting >= options.maxWaiting) {
       waiter.refused(new QueueFullError(this.state, options.maxWaiting))
       return
     }
     const line = waiter.wantsNew ? this.#newLine : this.#line
     line.enter(waiter)
+    if (dials && slots.take(this)) this.#dials.start()
     if (!waiter.hasWaited) this.counters.waits++
     waiter.hasWaited = true
     this.#core.stirred(this)
@@ -609,6 +609,7 @@ export class OriginPool implements DialOwner, LineOwner {
     else {
       this.counters.waitTime += now - waiter.waitingSince
       this.#grant(connection, waiter, now)
+      this.#serveLine()
       this.lineShrank()
     }
   }
@@ -663,6 +664,14 @@ export class OriginPool implements DialOwner, LineOwner {
         agenda.schedule(connection, idleDeadline(connection))
     const { address, timeout, samples } = lesson
     if (events.heard('learn')) events.emit('learn', { origin: this.target.origin, address, timeout, samples })
+  }
+
+  /** It was answered, after it had idled. */
+  #noteSurvival(connection: Connection, now: number): void {
+    const { lesson, grantedAt, idleSince, survived } = connection
+    const idled = grantedAt - idleSince
+    if (survived === undefined || idled > survived) connection.survived = idled
+    if (lesson?.suspected !== undefined) lesson.outlived(idled, now)
   }
 
   /** Ends the use of a connection that is whole: closes it, or keeps it only to see when the server does. */

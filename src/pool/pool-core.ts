@@ -13,6 +13,7 @@ import { Counters } from './counters.js'
 import { List } from './list.js'
 import { OriginPool } from './origin-pool.js'
 import { Slots } from './slots.js'
+import type { Waiter } from './waiter.js'
 
 /** What a face wants to know. */
 export interface CoreListener {
@@ -58,6 +59,8 @@ export class PoolCore {
   over = false
   /** Requests taken and not yet settled. */
   pending = 0
+  /** Of these, those whose connection has died, while it is found out whether they can be sent again. */
+  readonly onTrial = new Set<Waiter>()
 
   readonly #random: () => number
   readonly #origins = new Map<string, OriginPool>()
@@ -162,6 +165,7 @@ export class PoolCore {
     // First the lines, so that no slot that becomes free is dialed for.
     for (const origin of this.#origins.values()) origin.refuseAll(error)
     for (const origin of this.#origins.values()) origin.destroy(error)
+    for (const waiter of this.onTrial) waiter.refused(error)
     await this.#untilQuiet()
     await new Promise<void>((resolve) => this.clock.afterTwoTurns(resolve)) // for the sockets
   }

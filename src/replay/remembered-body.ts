@@ -12,7 +12,8 @@ export class RememberedBody implements AsyncIterable<unknown> {
   /** From the beginning on; once it is too long, only what was not read yet. */
   readonly #chunks: unknown[] = []
   #size = 0
-  #forgotten = false
+  /** Its beginning was dropped. */
+  #lost = false
   #ended = false
   #failure: { readonly error: unknown } | undefined
   /** Counts readers: each one ends those before it. */
@@ -26,7 +27,7 @@ export class RememberedBody implements AsyncIterable<unknown> {
 
   /** Whether it can still be read from its beginning. */
   get repeatable(): boolean {
-    return !this.#forgotten && this.#failure === undefined
+    return !this.#lost && this.#failure === undefined
   }
 
   /**
@@ -34,24 +35,30 @@ export class RememberedBody implements AsyncIterable<unknown> {
    * ends in an error: it has not come to the end.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<unknown> {
+    if (this.#lost) throw new Error('the beginning of the body is gone')
     const reader = ++this.#reader
-    let index = 0
-    while (reader === this.#reader) {
-      if (this.#forgotten && index > 0) {
-        this.#chunks.splice(0, index)
-        index = 0
-      }
+    for (let index = 0; reader === this.#reader; ) {
       if (index === this.#chunks.length) {
         if (!(await this.#pull())) return
-      } else if (this.#forgotten) yield this.#chunks.shift()
-      else yield this.#chunks[index++]
+      } else if (this.#size <= this.#limit) yield this.#chunks[index++]
+      else {
+        this.#lost = true
+        this.#chunks.splice(0, index)
+        index = 0
+        yield this.#chunks.shift()
+      }
     }
     throw new Error('the body is being read by somebody else, or not wanted any more')
   }
 
+  /** Ends those who read it now, in an error: what they would take from the source is for the next one. */
+  cutOff(): void {
+    this.#reader++
+  }
+
   /** Nobody will read it any more: the source is told, unless it has come to its end. */
   close(): void {
-    this.#reader++
+    this.cutOff()
     if (this.#ended) return
     this.#ended = true
     const closing = async (): Promise<unknown> => this.#source.return?.()
@@ -84,8 +91,7 @@ export class RememberedBody implements AsyncIterable<unknown> {
   #remember(chunk: unknown): void {
     this.#size +=
       chunk instanceof Uint8Array ? chunk.byteLength : typeof chunk === 'string' ? Buffer.byteLength(chunk) : 0
-    if (this.#size > this.#limit) this.#forgotten = true
     // A copy: once it was handed out, its owner may fill it with the next chunk.
-    this.#chunks.push(chunk instanceof Uint8Array && !this.#forgotten ? Buffer.from(chunk) : chunk)
+    this.#chunks.push(chunk instanceof Uint8Array && this.#size <= this.#limit ? Buffer.from(chunk) : chunk)
   }
 }

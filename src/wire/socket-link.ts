@@ -131,8 +131,8 @@ export class SocketLink implements Link {
     const tally = this.#tools.tcpInfo?.tally(descriptorOf(this.socket))
     const fin = tally !== undefined && hasFin(tally, bytesRead)
     if (fin) this.#finAge = tally.sinceLastHeard
-    // What the pool destroys by itself is no news.
-    if (this.owner !== undefined) this.#witness = this.#callWitness(fin)
+    // TLS says that it closes before TCP does: the FIN is about to come. What the pool destroys by itself is no news.
+    if (this.owner !== undefined) this.#witness = this.#callWitness(fin || this.socket.readableEnded)
   }
 
   get #wire(): Wire {

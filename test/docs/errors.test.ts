@@ -32,7 +32,13 @@ describe('the table of error classes', () => {
 
   it.each(classes.map(({ name }) => name))('lists the fields of %s', (name) => {
     const fields = classFields('errors.ts', name).filter((field) => field !== 'name')
-    expect(page.tables(name).flatMap((rows) => rows.map((row) => code(row.Field)))).toEqual(fields)
+    const tables = page.tables(name).filter(([row]) => row !== undefined && 'Field' in row)
+    expect(tables.flatMap((rows) => rows.map((row) => code(row.Field)))).toEqual(fields)
+  })
+
+  it('lists every reason for which a request is not sent again', () => {
+    const listed = page.table('Why it was not sent again', 'Refusal').map((row) => code(row.Refusal))
+    expect(listed).toEqual(aliasStrings('replay/permission.ts', 'ReplayRefusal'))
   })
 
   it('lists the fields of the origin state', () => {

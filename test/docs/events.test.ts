@@ -18,7 +18,8 @@ const events = interfaceMembers('events.ts', 'PoolEvents').map(({ name, type }) 
 describe('docs/events.md', () => {
   it('has a section for every event, and none for another', () => {
     const headings = [...page.text.matchAll(/^## (.*)$/gm)].map(([, title]) => title)
-    expect(headings).toEqual([...events.map(([name]) => name), 'connection', 'TCP keepalive on a socket'])
+    const payloads = ['connection', 'evidence', 'TCP keepalive on a socket']
+    expect(headings).toEqual([...events.map(([name]) => name), ...payloads])
   })
 
   it.each(events)('lists the fields of %s: %s', (name, fields) => {
@@ -27,6 +28,10 @@ describe('docs/events.md', () => {
 
   it('lists the fields of a connection', () => {
     expect(listed('connection')).toEqual(interfaceNames('snapshot.ts', 'ConnectionSnapshot'))
+  })
+
+  it('lists the fields of evidence', () => {
+    expect(listed('evidence')).toEqual(interfaceNames('replay/verdict.ts', 'Evidence'))
   })
 
   it('lists the fields of TCP keepalive on a socket, and where they come from', () => {

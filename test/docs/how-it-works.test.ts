@@ -24,6 +24,7 @@ describe('the table of idle times', () => {
     (says, kernel, after, reason) => {
       const facts = {
         advertisedTimeout: parseKeepAlive(code(says)).timeout,
+        learnedTimeout: undefined,
         keepAliveTimeout: automatic(kernel === 'yes' ? { native: {} as Native } : { why: 'none' }),
         keepAliveMaxTimeout,
         margin: SMALLEST_MARGIN,

@@ -6,6 +6,7 @@ import type { Native } from '../../src/liveness/native.js'
 import { connectSpecs } from '../../src/options/connect.js'
 import { LIVENESS_DEFAULT, optionSpecs, type PoolOptions, resolveOptions } from '../../src/options/pool-options.js'
 import { Pool } from '../../src/pool.js'
+import { replayLevels } from '../../src/replay/permission.js'
 import { code, Page, type Row } from './markdown.js'
 import { constantKeys, interfaceMembers } from './source.js'
 
@@ -101,6 +102,8 @@ describe('what an option takes', () => {
       'scheduling',
       'connect',
       'liveness',
+      'learn',
+      'replay',
       'connect.socketPath',
       'connect.maxCachedSessions',
     ])
@@ -133,6 +136,18 @@ describe('what an option takes', () => {
       expect(accepts('scheduling', parsed(value))).toBe(true)
     }
     expect(accepts('scheduling', 'random')).toBe(false)
+  })
+
+  it('lists every level of replay', () => {
+    const listed = page.table('replay', 'Level').map((row) => parsed(code(row.Level)))
+    expect(listed).toEqual(replayLevels)
+    for (const level of listed) expect(accepts('replay', level)).toBe(true)
+    for (const value of ['all', true, false]) expect(accepts('replay', value)).toBe(false)
+  })
+
+  it('has what learn takes', () => {
+    for (const value of [true, false]) expect(accepts('learn', value)).toBe(true)
+    for (const value of ['auto', 0, 1]) expect(accepts('learn', value)).toBe(false)
   })
 })
 

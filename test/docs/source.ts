@@ -34,6 +34,17 @@ export function literalMembers(type: ts.TypeNode | undefined): Member[] {
   return membersOf(type.members)
 }
 
+/** The properties of the one type literal that stands somewhere in a type: those of the entries of a list. */
+export function namesIn(type: ts.Node | undefined): string[] {
+  const found: string[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isTypeLiteralNode(node)) found.push(...literalMembers(node).map(({ name }) => name))
+    else node.forEachChild(visit)
+  }
+  if (type !== undefined) visit(type)
+  return found
+}
+
 /** The strings of a type that is a union of string literals, wherever they stand in it. */
 export function stringsOf(type: ts.Node | undefined): string[] {
   const strings: string[] = []
@@ -55,6 +66,26 @@ export function constantKeys(path: string, name: string): string[] {
   if (initializer === undefined || !ts.isObjectLiteralExpression(initializer))
     throw new Error(`${name} in ${path} is not an object`)
   return initializer.properties.map((property) => (property.name as ts.PropertyName).getText())
+}
+
+/** The constants of a file that are numbers, products of numbers included: `const MEMORY = 24 * 60 * 60 * 1_000`. */
+export function numbersOf(path: string): Record<string, number> {
+  const numbers: Record<string, number> = {}
+  for (const statement of sourceOf(path).statements)
+    if (ts.isVariableStatement(statement))
+      for (const { name, initializer } of statement.declarationList.declarations) {
+        const value = numberOf(initializer)
+        if (value !== undefined) numbers[name.getText()] = value
+      }
+  return numbers
+}
+
+function numberOf(node: ts.Expression | undefined): number | undefined {
+  if (node === undefined) return undefined
+  if (ts.isNumericLiteral(node)) return Number(node.text)
+  if (!ts.isBinaryExpression(node) || node.operatorToken.kind !== ts.SyntaxKind.AsteriskToken) return undefined
+  const [left, right] = [numberOf(node.left), numberOf(node.right)]
+  return left === undefined || right === undefined ? undefined : left * right
 }
 
 /** An object of string lists that a constant is declared with. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { createPool } from '../../src/index.js'
 import { code, Page } from './markdown.js'
-import { interfaceMembers, interfaceNames, literalMembers, stringsOf } from './source.js'
+import { interfaceMembers, interfaceNames, literalMembers, namesIn, stringsOf } from './source.js'
 
 const page = new Page('docs/stats.md')
 const fields = (heading: string): string[][] =>
@@ -31,6 +31,11 @@ describe('docs/stats.md', () => {
     const explained = createPool().explain('http://localhost')
     expect(fields('explain')[0]).toEqual(Object.keys(explained))
     expect(fields('explain')[2]).toEqual(Object.keys(explained.liveness))
+  })
+
+  it('lists the fields of what was learned', () => {
+    const learned = interfaceMembers('telemetry/explain.ts', 'Explanation').find(({ name }) => name === 'learned')
+    expect(page.table('explain', 'Learned').map((row) => code(row.Learned))).toEqual(namesIn(learned?.type))
   })
 
   it.each(

@@ -45,15 +45,17 @@ describe('what became of the requests of a race', () => {
   })
 
   it('healed: left before word of the close could be there, and answered on a connection opened after it', () => {
-    const requests = [served(1010, { nth: 1, opened: 1041 })]
+    const requests = [served(1010, { nth: 1, opened: 1081 })]
     const result = judge([sent({ at: 1010, took: 95 })], { requests, ends }, DELAY)
     expect(result).toMatchObject({ raced: 1, fresh: 0, healed: 1, failed: 0, reuse: 0 })
     expect(result.healing).toEqual({ p50: 95, p99: 95, max: 95 })
   })
 
-  it('fresh, not healed: the client had closed its connection by itself while the server closed its end', () => {
-    const requests = [served(990, { nth: 1, opened: 1010 })]
-    expect(judge([sent({ at: 990 })], { requests, ends }, DELAY)).toMatchObject({ raced: 0, fresh: 1, healed: 0 })
+  it('fresh, not healed: the client had closed its connection by itself, or not used it, while the server closed its end', () => {
+    for (const at of [985, 1010]) {
+      const requests = [served(at, { nth: 1, opened: at + 60 })]
+      expect(judge([sent({ at })], { requests, ends }, DELAY)).toMatchObject({ raced: 0, fresh: 1, healed: 0 })
+    }
   })
 
   it('failed: in the race, or far from any close of this connection, or at the edge where nobody can say', () => {
