@@ -1,11 +1,14 @@
-// Draws docs/race.svg from the result of a run: for each scenario and contestant one bar, what became of its requests.
+// Draws the result of a run: for each scenario and contestant one bar, what became of its requests. docs/race.svg has all
+// scenarios, docs/race-headline.svg the two that say most.
 
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe } from './contestants/index.js'
 import { SCENARIOS } from './scenarios.js'
 
-const FILE = fileURLToPath(new URL('../../docs/race.svg', import.meta.url))
+const inDocs = (name) => fileURLToPath(new URL(`../../docs/${name}`, import.meta.url))
+
+const HEADLINE = ['post', 'get']
 
 const WIDTH = 880
 const MARGIN = 16
@@ -14,7 +17,7 @@ const COLUMNS = 2
 const GUTTER = 28
 const PANEL = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GUTTER) / COLUMNS
 /** Within a panel: the names on the left, the numbers on the right, the bars between them. */
-const NAMES = 122
+const NAMES = 128
 const NUMBERS = 92
 const BAR = PANEL - NAMES - NUMBERS
 const ROW = 19
@@ -34,10 +37,12 @@ const PARTS = [
   { key: 'failed', words: 'failed', colour: BAD },
 ]
 
-/** Writes the file; returns its path. */
-export function draw(result) {
-  writeFileSync(FILE, chart(result))
-  return FILE
+/** Writes the files; returns their paths. */
+export function draw({ options, trials }) {
+  const headline = trials.filter(({ scenario }) => HEADLINE.includes(scenario))
+  const files = { [inDocs('race.svg')]: trials, [inDocs('race-headline.svg')]: headline }
+  for (const [file, drawn] of Object.entries(files)) writeFileSync(file, chart({ options, trials: drawn }))
+  return Object.keys(files)
 }
 
 /** The picture as a text of SVG. */
@@ -83,7 +88,7 @@ function drawPanel({ scenario, trials }) {
 
 function drawRow(trial, index) {
   const y = TITLE + index * ROW
-  const { title } = describe(trial.contestant)
+  const { title, about } = describe(trial.contestant)
   const isOurs = trial.contestant.startsWith('keepwise')
   let x = NAMES
   const bars = PARTS.map(({ key, colour }) => {
@@ -93,7 +98,10 @@ function drawRow(trial, index) {
     return bar
   })
   return [
-    text(0, y + 6, title, { size: 12, weight: isOurs ? 700 : 400 }),
+    text(0, y + 6, isOurs && about !== '' ? `${title}, ${about.replaceAll('`', '')}` : title, {
+      size: 12,
+      weight: isOurs ? 700 : 400,
+    }),
     ...bars,
     text(PANEL, y + 6, String(trial.failed), {
       size: 12,

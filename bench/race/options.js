@@ -18,8 +18,8 @@ export const USAGE = `npm run race -- [options]      (Linux, as root)
   --seed <n>        another schedule of idle times (default ${DEFAULTS.seed})
   --check           exit with 1 when keepwise failed a request, or one was processed twice
   --json <file>     write the numbers to a file
-  --write           write docs/race.md and docs/race.svg (a full run only)
-  --from <file>     race nobody: write those two from the numbers in a file that --json wrote
+  --write           write docs/race.md and its charts (a full run only)
+  --from <file>     race nobody: write them from the numbers in a file that --json wrote
   --help            this text
 
   contestants: ${names.join(', ')}

@@ -56,7 +56,7 @@ function isLost({ contestant, failed, twice }) {
 }
 
 function publish(result) {
-  for (const path of [writeDocument(result), draw(result)]) console.log(`written: ${path}`)
+  for (const path of [writeDocument(result), ...draw(result)]) console.log(`written: ${path}`)
 }
 
 /** One sentence, or undefined. */

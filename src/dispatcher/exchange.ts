@@ -255,6 +255,7 @@ export class Exchange extends Waiter {
 
   private replay({ verdict, evidence }: Finding): void {
     this.core.onTrial.delete(this)
+    this.toldStarted = evidence.requestTimeout
     this.replays++
     this.wantsNew = this.replays === MOST_REPLAYS
     this.waitingSince = this.core.clock.now()
@@ -316,7 +317,6 @@ export class Exchange extends Waiter {
       if (finding.refusal !== undefined) this.letThrough(held)
       else {
         if (this.connection === connection) this.abortSent?.(unasked)
-        this.toldStarted = true
         this.replay(finding)
       }
     })

@@ -58,8 +58,10 @@ export interface Learned {
   readonly basis: readonly number[]
   /** When the server last closed a connection at the timeout. */
   readonly confirmedAt: number
-  /** Connections in a row that have outlived the timeout. */
+  /** Connections in a row that have outlived the timeout, one after the other. */
   readonly survivals: number
+  /** When the last of them was seen. */
+  readonly survivedAt: number
   /** The last closes that counted, whatever their age; oldest first. */
   readonly recent: readonly Sample[]
   readonly refuted: readonly Refuted[]
@@ -73,6 +75,7 @@ export const nothingLearned: Learned = {
   basis: [],
   confirmedAt: -Infinity,
   survivals: 0,
+  survivedAt: -Infinity,
   recent: [],
   refuted: [],
   burst: undefined,
@@ -158,7 +161,7 @@ export function outlived(known: Learned, age: number, now: number): Learned {
   const settled = settle(known, now)
   const { timeout, suspected } = settled
   if (suspected !== undefined && age >= clearlyLonger(suspected)) return { ...settled, suspected: undefined }
-  return timeout !== undefined && age >= clearlyLonger(timeout) ? contradicted(settled, now) : settled
+  return timeout !== undefined && age >= clearlyLonger(timeout) ? contradicted(settled, now - age, now) : settled
 }
 
 /** How long to watch a connection, counted from when it became idle. */
@@ -190,7 +193,7 @@ function sampled(known: Learned, sample: Sample): Learned {
   const { timeout } = known
   const { age, idleSince } = sample
   const next = { ...known, recent: [...known.recent, sample].slice(-RECENT) }
-  if (timeout !== undefined && age >= clearlyLonger(timeout)) return contradicted(next, idleSince + age)
+  if (timeout !== undefined && age >= clearlyLonger(timeout)) return contradicted(next, idleSince, idleSince + age)
   if (timeout !== undefined && (age >= timeout || alike(age, timeout))) return confirmed(next, sample)
   // Idle since the same moment as one that counted already, and closed later than that: a timer would have closed both.
   if (known.recent.some((other) => Math.abs(other.idleSince - idleSince) < BURST)) return known
@@ -224,13 +227,16 @@ function slide(basis: readonly number[], age: number): readonly number[] {
   return stays ? [oldest, ...others.slice(1)] : others
 }
 
-function contradicted(known: Learned, at: number): Learned {
-  const { timeout, refuted } = known
+/** A connection has outlived the timeout: idle since then, seen at. */
+function contradicted(known: Learned, idleSince: number, at: number): Learned {
+  const { timeout, refuted, confirmedAt, survivedAt } = known
   if (timeout === undefined) return known
+  // Those side by side are one piece of evidence, and what was so before the last close at the timeout is none.
+  if (idleSince + clearlyLonger(timeout) <= Math.max(confirmedAt, survivedAt)) return known
   const survivals = known.survivals + 1
   const before = refuted.find((each) => same(each.timeout, timeout))
   const times = before?.times ?? 0
-  if (survivals < Math.min(PATIENCE * 2 ** times, MOST_PATIENCE)) return { ...known, survivals }
+  if (survivals < Math.min(PATIENCE * 2 ** times, MOST_PATIENCE)) return { ...known, survivals, survivedAt: at }
   const others = refuted.filter((each) => each !== before)
   const most = [...others, { timeout, times: times + 1, at }].slice(-MOST_REFUTED)
   const recent = known.recent.filter(({ age }) => age >= clearlyLonger(timeout))
@@ -256,8 +262,9 @@ function learn(known: Learned, samples: readonly Sample[]): Learned {
   }
 }
 
-function unlearned(known: Learned): Learned {
-  return { ...known, timeout: undefined, suspected: undefined, basis: [], confirmedAt: -Infinity, survivals: 0 }
+/** Without the timeout, and ready to learn from what the caller keeps. */
+function unlearned({ burst, settlesAt }: Learned): Learned {
+  return { ...nothingLearned, burst, settlesAt }
 }
 
 /** Drops what has not been seen again for too long: the server may have become another one meanwhile. */

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { mustAsk, mustAskAgain, type ReuseFacts, unfit, wasQuick } from '../../src/keepalive/reuse.js'
+import { type DoubtFacts, isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../../src/keepalive/reuse.js'
 import { healthy } from '../support/fake-links.js'
 
 /** Idle since 1000, and good then; the server advertised 5 s. */
-const facts: ReuseFacts = {
+const facts: DoubtFacts = {
   idleSince: 1_000,
   trustedAt: 1_000,
   advertisedTimeout: 5_000,
+  learnedTimeout: undefined,
+  suspectedTimeout: undefined,
   keepAliveTimeout: 4_000,
   keepAliveMaxTimeout: 600_000,
   margin: 50,
@@ -31,6 +33,22 @@ describe('before reuse, a connection', () => {
   })
 })
 
+describe('for a request that must not be repeated, a connection is doubtful', () => {
+  it('where nothing could be proven, at 500 ms of idleness, not at 499, whoever has looked at it since', () => {
+    expect(isDoubtful(facts, false, 1_499)).toBe(false)
+    expect(isDoubtful({ ...facts, trustedAt: 1_500 }, false, 1_500)).toBe(true)
+    expect(isDoubtful(facts, true, 5_000)).toBe(false)
+  })
+
+  it('where the server is suspected of closing after 3000 ms, at 2950, not at 2949, be it provable or not', () => {
+    const suspicious = { ...facts, suspectedTimeout: 3_000 }
+    expect(isDoubtful(suspicious, true, 3_949)).toBe(false)
+    expect(isDoubtful(suspicious, true, 3_950)).toBe(true)
+    expect(isDoubtful({ ...facts, suspectedTimeout: 300 }, false, 1_249)).toBe(false)
+    expect(isDoubtful({ ...facts, suspectedTimeout: 300 }, false, 1_250)).toBe(true)
+  })
+})
+
 describe('a connection is unfit', () => {
   it.each([
     ['the kernel has seen its end', { established: false }, 'stale'],
@@ -48,6 +66,14 @@ describe('a connection is unfit', () => {
     expect(unfit(facts, healthy(), 5_950)).toBe('advertised-timeout')
     expect(unfit(facts, undefined, 5_949)).toBeUndefined()
     expect(unfit(facts, undefined, 5_950)).toBe('advertised-timeout')
+  })
+
+  it('when the time is over that was learned, kernel or not', () => {
+    const taught = { ...facts, learnedTimeout: 3_000 }
+    expect(unfit(taught, healthy(), 3_949)).toBeUndefined()
+    expect(unfit(taught, healthy(), 3_950)).toBe('learned-timeout')
+    expect(unfit(taught, undefined, 3_950)).toBe('learned-timeout')
+    expect(unfit(taught, healthy({ sinceLastData: 2_950 }), 1_001)).toBe('learned-timeout')
   })
 
   it('not while the last data came 4949 ms ago and nothing is wrong', () => {
