@@ -37,6 +37,8 @@ export interface KernelTally {
   readonly bytesSent: number
   /** Payload bytes that the peer's kernel has acknowledged. */
   readonly bytesAcknowledged: number
+  /** Milliseconds since data arrived; its FIN is none. */
+  readonly sinceLastData: number
   /** Milliseconds since the peer sent anything at all, be it a bare acknowledgement or its FIN. */
   readonly sinceLastHeard: number
   /** Smoothed round-trip time and its variance, in milliseconds. */
@@ -122,6 +124,7 @@ export class TcpInfoReader {
       unread: this.#unread(fd),
       bytesSent: this.#count(BYTES_SENT),
       bytesAcknowledged: this.#count(BYTES_ACKNOWLEDGED) - 1, // the SYN is counted, too
+      sinceLastData: bytes.readUInt32LE(LAST_DATA_RECEIVED),
       sinceLastHeard: bytes.readUInt32LE(LAST_ACK_RECEIVED),
       rtt: bytes.readUInt32LE(RTT_US) / 1000,
       rttVariance: bytes.readUInt32LE(RTT_VARIANCE_US) / 1000,

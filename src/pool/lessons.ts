@@ -71,21 +71,22 @@ export class Lessons {
 
   /** A connection has ended. */
   ended(connection: Connection, reason: CloseReason, now: number): void {
-    const { lesson, answered, asked, link, idleSince, survived } = connection
+    const { lesson, answered, asked, link, survived } = connection
     if (lesson === undefined) return
     if (this.watched.delete(connection)) lesson.watching = false
     // Servers have another patience with connections on which nothing was asked yet.
     if (asked || answered === 0) return
     const { fin, finAge, error } = link.ending
     const isGone = fin || finAge !== undefined || error !== undefined
-    if (isGone && endsByServer.has(reason)) lesson.serverClosed(now - (finAge ?? 0) - idleSince, now, survived)
-    else if (!isGone && endsByUs.has(reason)) lesson.outlived(now - idleSince, now)
+    if (isGone && endsByServer.has(reason)) lesson.serverClosed(idledFor(connection, now), now, survived)
+    else if (!isGone && endsByUs.has(reason)) lesson.outlived(idledFor(connection, now), now)
   }
 
   /** A request has crossed the server's FIN: the connection it died on had idled for too long. */
-  raced({ link, lesson, idleSince, survived }: Connection, diedAt: number, now: number): void {
+  raced(connection: Connection, diedAt: number, now: number): void {
+    const { lesson, link, survived } = connection
     const { fin, finAge } = link.ending
-    if (fin || finAge !== undefined) lesson?.serverClosed(diedAt - (finAge ?? 0) - idleSince, now, survived)
+    if (fin || finAge !== undefined) lesson?.serverClosed(idledFor(connection, diedAt), now, survived)
   }
 
   #forget(): void {
@@ -94,4 +95,14 @@ export class Lessons {
     this.#lessons.delete(oldest.address)
     this.agenda.cancel(oldest)
   }
+}
+
+/**
+ * How long a connection had idled when the server closed it, or until it ended. We may have come late to read the response,
+ * never early: the kernel's own times, from the last data to the FIN, correct that. (TLS says something before its FIN:
+ * then they say nothing.)
+ */
+function idledFor({ idleSince, link }: Connection, endedAt: number): number {
+  const { finAge = 0, silence = 0 } = link.ending
+  return Math.max(endedAt - finAge - idleSince, silence)
 }

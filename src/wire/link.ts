@@ -52,8 +52,9 @@ export interface LinkEnding {
   readonly error: Error | undefined
   /** The peer had closed its end. */
   readonly fin: boolean
-  /** Milliseconds since the peer's FIN arrived, where the kernel could tell. */
+  /** Milliseconds since the peer's FIN arrived, and from its last data to its FIN, where the kernel could tell. */
   readonly finAge: number | undefined
+  readonly silence: number | undefined
 }
 
 /** Whom to connect to. */

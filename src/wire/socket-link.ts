@@ -37,6 +37,7 @@ export class SocketLink implements Link {
   /** Bytes on the wire before the request that is on it; not a number when there is none, or nothing counts them. */
   #writtenBefore = Number.NaN
   #finAge: number | undefined = undefined
+  #silence: number | undefined = undefined
   /** What was counted when it was destroyed. */
   #counted: Wire | undefined
   /** Of the end under a request. */
@@ -71,7 +72,7 @@ export class SocketLink implements Link {
 
   get ending(): LinkEnding {
     const { errored, readableEnded } = this.socket
-    return { error: errored ?? undefined, fin: readableEnded, finAge: this.#finAge }
+    return { error: errored ?? undefined, fin: readableEnded, finAge: this.#finAge, silence: this.#silence }
   }
 
   park(): void {
@@ -130,7 +131,10 @@ export class SocketLink implements Link {
     this.#counted = { bytesRead, bytesWritten }
     const tally = this.#tools.tcpInfo?.tally(descriptorOf(this.socket))
     const fin = tally !== undefined && hasFin(tally, bytesRead)
-    if (fin) this.#finAge = tally.sinceLastHeard
+    if (fin) {
+      this.#finAge = tally.sinceLastHeard
+      this.#silence = tally.sinceLastData - tally.sinceLastHeard
+    }
     // TLS says that it closes before TCP does: the FIN is about to come. What the pool destroys by itself is no news.
     if (this.owner !== undefined) this.#witness = this.#callWitness(fin || this.socket.readableEnded)
   }

@@ -29,26 +29,46 @@ const untuned: AppliedLiveness = {
 
 export class FakeLink implements Link {
   readonly localPort = 50_000
-  readonly remoteAddress = '127.0.0.1'
   readonly remotePort = 80
   readonly liveness = untuned
   owner: LinkOwner | undefined = undefined
   destroyed = false
-  ending: LinkEnding = { error: undefined, fin: false }
+  ending: LinkEnding = { error: undefined, fin: false, finAge: undefined, silence: undefined }
   parked = false
   /** It was given away by `letGo`. */
   gone = false
+  /** A request has begun on it, and no response to it. */
+  underRequest = false
   /** What the pool destroyed it with, and whether it did. */
   destroyedWith: Error | undefined
   destroyedByPool = false
   inspections = 0
 
   /** @param kernel what it answers; undefined where there is none to ask */
-  constructor(public kernel: KernelView | undefined) {}
+  constructor(
+    public kernel: KernelView | undefined,
+    readonly remoteAddress = '127.0.0.1',
+  ) {}
+
+  get provable(): boolean {
+    return this.kernel !== undefined
+  }
 
   inspect(): KernelView | undefined {
     this.inspections++
     return this.destroyed ? undefined : this.kernel
+  }
+
+  beginRequest(): void {
+    this.underRequest = true
+  }
+
+  endRequest(): void {
+    this.underRequest = false
+  }
+
+  inquire(): void {
+    throw new Error('the pool itself asks for no evidence')
   }
 
   park(): void {
@@ -73,8 +93,8 @@ export class FakeLink implements Link {
   }
 
   /** The peer, or the parser above, destroys it; the report of its close comes later, as a socket's 'close' does. */
-  breaks({ error, fin = false }: { error?: Error; fin?: boolean } = {}): void {
-    this.ending = { error, fin }
+  breaks({ error, fin = false, finAge, silence }: Partial<LinkEnding> = {}): void {
+    this.ending = { error, fin, finAge, silence }
     this.destroyed = true
   }
 
@@ -86,7 +106,7 @@ export class FakeLink implements Link {
   }
 
   /** Breaks and reports it. */
-  ends(ending?: { error?: Error; fin?: boolean }): void {
+  ends(ending?: Partial<LinkEnding>): void {
     this.breaks(ending)
     this.report()
   }
@@ -151,6 +171,13 @@ export class FakeDialer {
   }
 }
 
+interface Wishes {
+  /** Only a new connection will do. */
+  readonly wantsNew?: boolean
+  /** A new one is better than one that the server may be about to close. */
+  readonly prefersNew?: boolean
+}
+
 /** A request that only writes down what it gets. */
 export class FakeWaiter extends Waiter {
   readonly grants: Connection[] = []
@@ -158,6 +185,17 @@ export class FakeWaiter extends Waiter {
   /** Called at each, after it was written down. */
   whenGranted: ((connection: Connection) => void) | undefined
   whenRefused: ((error: Error) => void) | undefined
+  readonly #prefersNew: boolean
+
+  constructor({ wantsNew = false, prefersNew = false }: Wishes = {}) {
+    super()
+    this.wantsNew = wantsNew
+    this.#prefersNew = prefersNew
+  }
+
+  override prefersNew(): boolean {
+    return this.#prefersNew
+  }
 
   granted(connection: Connection): void {
     this.grants.push(connection)
