@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { closeReasons, livenessPresets } from '../../src/index.js'
+import { explain } from '../../src/telemetry/explain.js'
+import { PoolRig } from '../support/pool-rig.js'
 import { itWith } from '../support/requirements.js'
 import { forever, request, respond } from '../support/servers/script-steps.js'
 import { get, testPool, testScripted, testServer, until } from './support.js'
@@ -17,6 +19,7 @@ describe('stats()', () => {
       pending: 0,
       requests: 0,
       reused: 0,
+      replayed: 0,
       opened: 0,
       closed: none,
       dialFailures: 0,
@@ -210,6 +213,67 @@ describe('explain()', () => {
     await get(pool, origin)
     expect(pool.explain(origin).maxRequests).toMatchObject({ value: 10, source: 'advertised' })
     expect(pool.explain(origin).connections[0]).toMatchObject({ requests: 2, remaining: 8 })
+  })
+
+  describe('of a server that was seen to close', () => {
+    const explained = (rig: PoolRig): ReturnType<typeof explain> => {
+      const { target, key } = rig.origin()
+      return explain(rig.core, target, key)
+    }
+
+    it('names the idle time that was learned, less the margin, and what it comes from', async () => {
+      const rig = new PoolRig({ keepAliveMargin: 100 })
+      expect(explained(rig)).toMatchObject({ learned: [], idleTimeout: { source: 'automatic' } })
+      await rig.teach(5000)
+      expect(explained(rig)).toMatchObject({
+        idleTimeout: {
+          value: 4900,
+          source: 'learned',
+          because:
+            'the server at 127.0.0.1 was seen to close connections that idled for 5000 ms, less a margin of 100.0 ms',
+        },
+        learned: [{ address: '127.0.0.1', timeout: 5000, samples: [5000, 5000, 5000] }],
+      })
+    })
+
+    it('names of several addresses the one that closes first, and lists all', async () => {
+      const rig = new PoolRig()
+      await rig.teach(5000)
+      rig.linksTo('127.0.0.2')
+      await rig.teach(3000)
+      rig.linksTo('127.0.0.3')
+      await rig.idle(1)
+      const { idleTimeout, learned } = explained(rig)
+      expect(idleTimeout).toMatchObject({ value: 2950, source: 'learned' })
+      expect(idleTimeout.because).toContain('the server at 127.0.0.2')
+      expect(learned.map(({ address, timeout }) => [address, timeout])).toEqual([
+        ['127.0.0.1', 5000],
+        ['127.0.0.2', 3000],
+      ])
+    })
+
+    it('names what is advertised, or the option, where that is shorter, and lists what was learned all the same', async () => {
+      const rig = new PoolRig()
+      await rig.teach(5000)
+      const [connection] = await rig.connect(1)
+      rig.release(connection!, 'timeout=4')
+      expect(explained(rig)).toMatchObject({
+        idleTimeout: { value: 3950, source: 'advertised' },
+        learned: [{ timeout: 5000 }],
+      })
+      rig.release(rig.acquire().connection, 'timeout=60')
+      expect(explained(rig).idleTimeout).toMatchObject({ value: 4950, source: 'learned' })
+    })
+
+    it('names it no more when it was found to be wrong', async () => {
+      const rig = new PoolRig()
+      await rig.teach(5000)
+      for (let survived = 0; survived < 3; survived++) {
+        rig.clock.advance(10_000)
+        rig.origin().lessons!.of('127.0.0.1').outlived(10_000, rig.clock.now())
+      }
+      expect(explained(rig)).toMatchObject({ learned: [], idleTimeout: { value: 30_000, source: 'automatic' } })
+    })
   })
 
   it.each(['nonsense', 'ftp://there.test'])('throws for %s', (origin) => {

@@ -32,6 +32,12 @@ const table: Record<keyof typeof optionSpecs, { default: unknown; good: unknown[
   keepAliveMargin: { default: 'auto', good: [0, 'auto', ...milliseconds.good], bad: ['none', ...milliseconds.bad] },
   maxRequests: { default: Infinity, good: counts.good, bad: [0, ...counts.bad] },
   maxLifetime: { default: Infinity, good: [1, 2 ** 31 - 1, Infinity], bad: [0, -1, 2 ** 31, Number.NaN, '5', null] },
+  learn: { default: true, good: [true, false], bad: [0, 1, 'true', 'off', null, {}] },
+  replay: {
+    default: 'proven',
+    good: ['off', 'idempotent', 'proven', 'closing'],
+    bad: ['all', 'Proven', '', true, false, 1, null, ['proven']],
+  },
   headersTimeout: { default: 300_000, good: [0, ...milliseconds.good], bad: [0.5, ...milliseconds.bad] },
   bodyTimeout: { default: 300_000, good: [0, ...milliseconds.good], bad: [0.5, ...milliseconds.bad] },
 }
@@ -64,6 +70,10 @@ describe('options', () => {
     )
     expect(refusal({ scheduling: 'random' }).message).toBe(
       `Option "scheduling" must be one of 'lifo', 'fifo'; it is 'random' (string).`,
+    )
+    expect(refusal({ learn: 'yes' }).message).toBe(`Option "learn" must be one of true, false; it is 'yes' (string).`)
+    expect(refusal({ replay: true }).message).toBe(
+      `Option "replay" must be one of 'off', 'idempotent', 'proven', 'closing'; it is true (boolean).`,
     )
     expect(refusal({ acquireTimeout: '5s' }).message).toBe(
       `Option "acquireTimeout" must be milliseconds from 1 to 2147483647, or 0 for no limit; it is '5s' (string).`,
@@ -105,6 +115,8 @@ describe('an unknown option', () => {
     ['sheduling', 'scheduling'],
     ['livenes', 'liveness'],
     ['headerTimeout', 'headersTimeout'],
+    ['lern', 'learn'],
+    ['repaly', 'replay'],
     ['keepAliveMaxTimeuot', 'keepAliveMaxTimeout'],
   ])('%s is refused, and %s suggested', (name, meant) => {
     const error = refusal({ [name]: 5 })

@@ -102,6 +102,60 @@ describe('acquireTimeout', () => {
     expect(waiter.refusals).toHaveLength(1)
   })
 
+  it('counts from the later time of one who was served in between, and comes again before all others', async () => {
+    const rig = new PoolRig({ maxConnections: 1, acquireTimeout: 250 })
+    const [busy] = await rig.connect(1)
+    const again = rig.acquire()
+    const others = rig.acquireMany(2)
+    rig.release(busy!)
+    expect(again.connection).toBe(busy)
+    rig.clock.advance(100)
+    rig.origin().discard(busy!, new Error('died'))
+    again.waitingSince = rig.clock.now()
+    rig.acquire('a', again)
+    // Its place is the first; its time is over 100 ms after that of those behind it.
+    rig.clock.advance(149)
+    expect(others.map(({ refusals }) => refusals.length)).toEqual([0, 0])
+    rig.clock.advance(1)
+    expect(others).toMatchObject([{ refusals: [{ waited: 250 }] }, { refusals: [{ waited: 250 }] }])
+    expect(again.refusals).toEqual([])
+    rig.clock.advance(99)
+    expect(again.refusals).toEqual([])
+    rig.clock.advance(1)
+    expect(again.refusals).toMatchObject([{ waited: 250 }])
+    expect(rig.origin().waiting).toBe(0)
+  })
+
+  it('looks behind several who came again', async () => {
+    const rig = new PoolRig({ maxConnections: 1, acquireTimeout: 250 })
+    const [busy] = await rig.connect(1)
+    const again = rig.acquireMany(3)
+    for (const waiter of again) {
+      rig.release(busy!)
+      expect(waiter.connection).toBe(busy)
+    }
+    const first = rig.acquire()
+    const second = rig.acquire()
+    rig.clock.advance(50)
+    // They come in another order, and each later.
+    for (const waiter of [again[2]!, again[0]!, again[1]!]) {
+      rig.clock.advance(50)
+      waiter.waitingSince = rig.clock.now()
+      rig.acquire('a', waiter)
+    }
+    const waits = (): boolean[] => [first, second, ...again].map(({ refusals }) => refusals.length === 0)
+    rig.clock.advance(49)
+    expect(waits()).toEqual([true, true, true, true, true])
+    rig.clock.advance(1)
+    expect(waits()).toEqual([false, false, true, true, true])
+    rig.clock.advance(100)
+    expect(waits()).toEqual([false, false, true, true, false])
+    rig.clock.advance(50)
+    expect(waits()).toEqual([false, false, false, true, false])
+    rig.clock.advance(50)
+    expect(waits()).toEqual([false, false, false, false, false])
+  })
+
   it('refuses a thousand together with one timer', async () => {
     const rig = new PoolRig({ maxConnections: 1, acquireTimeout: 250 })
     await rig.connect(1)

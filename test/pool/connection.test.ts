@@ -12,9 +12,10 @@ async function connectionIn(state: ConnectionState): Promise<Connection> {
 
 describe('a connection', () => {
   const legal = {
-    active: ['idle', 'settling', 'closed'],
-    idle: ['active', 'settling', 'closed'],
-    settling: ['active', 'idle', 'closed'],
+    active: ['idle', 'settling', 'watched', 'closed'],
+    idle: ['active', 'settling', 'watched', 'closed'],
+    settling: ['active', 'idle', 'watched', 'closed'],
+    watched: ['closed'],
     closed: [],
   } as const satisfies Record<ConnectionState, readonly ConnectionState[]>
   const states = Object.keys(legal) as ConnectionState[]

@@ -98,12 +98,12 @@ describe('a connection that was opened', () => {
     expect(told).toMatchObject([{ connection: { id: 1, origin: 'http://a', requests: 0, age: 0 } }])
   })
 
-  it('is asked by the kernel for its round trip at once', async () => {
+  it('has its round trip from the kernel at once, and of the variance what is not the first guess of half of it', async () => {
     const rig = new PoolRig()
     const { makeLink } = rig.dialer
     rig.dialer.makeLink = () => {
       const link = makeLink()
-      Object.assign(link.kernel!, { rtt: 40, rttVariance: 2 })
+      Object.assign(link.kernel!, { rtt: 40, rttVariance: 22 })
       return link
     }
     const [connection] = await rig.connect(1)

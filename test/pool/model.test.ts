@@ -10,6 +10,9 @@ import { Random } from '../support/random.js'
 const STEPS = Number(process.env.STEPS ?? 10_000)
 const seeds = process.env.SEED === undefined ? [1, 2, 3] : [Number(process.env.SEED)]
 
+/** Those that came to their end. */
+const walks: PoolModel[] = []
+
 const kinds: Record<string, ModelSettings> = {
   'one origin, a few connections': {
     options: { maxConnections: 4, keepAliveTimeout: 2_000, acquireTimeout: 3_000 },
@@ -62,6 +65,7 @@ function byChance(seed: number): ModelSettings {
       keepAliveTimeout: pick(0, 300, 5_000),
       keepAliveMargin: pick<'auto' | number>('auto', 0, 200),
       scheduling: pick('lifo', 'fifo'),
+      learn: pick(true, true, false),
       connect: { concurrency: pick(1, 3, 32) },
     },
     origins: pick(1, 3, 8),
@@ -78,16 +82,33 @@ describe.each([...Object.entries(kinds), ['options by chance', byChance] as cons
         await model.step()
         check(model, seed)
       }
-      if (seed % 2 === 1) await model.finish()
+      if (seed % 2 === 1) await model.finish(() => check(model, seed))
       else await model.demolish()
       check(model, seed)
       expectNothingLeft(model)
       // It was worth it: connections were lent, and ended in many ways.
-      expect(model.counted.grants).toBeGreaterThan(STEPS / 50)
-      expect(model.closed.size).toBeGreaterThanOrEqual(typeof settings === 'function' ? 2 : 6)
+      expect(model.books.grants).toBeGreaterThan(STEPS / 50)
+      expect(model.books.closed.size).toBeGreaterThanOrEqual(typeof settings === 'function' ? 2 : 6)
+      walks.push(model)
     })
   },
 )
+
+it('all in all, the walks have come to everything that there is to see', ({ skip }) => {
+  if (walks.length < (Object.keys(kinds).length + 1) * seeds.length || STEPS < 10_000 || seeds.length < 3)
+    skip('not all of them were taken')
+  const seen = (what: (model: PoolModel) => number): number => walks.filter((model) => what(model) > 0).length
+  expect(seen(({ books }) => books.replayed)).toBe(walks.length)
+  expect(seen(({ books }) => books.newGrants)).toBe(walks.length)
+  expect(seen(({ lessons }) => lessons.learned)).toBeGreaterThan(walks.length / 2)
+  expect(seen(({ lessons }) => lessons.forgotten)).toBeGreaterThan(0)
+  expect(seen(({ books }) => books.watched.size)).toBeGreaterThan(walks.length / 2)
+  for (const reason of ['learned-timeout', 'server-fin', 'stale', 'surplus', 'reset', 'max-lifetime'] as const)
+    expect(
+      seen(({ books }) => books.closed.get(reason) ?? 0),
+      reason,
+    ).toBeGreaterThan(0)
+})
 
 function check(model: PoolModel, seed: number): void {
   const violations = violationsOf(model)

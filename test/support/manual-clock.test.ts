@@ -40,6 +40,17 @@ describe('the manual clock', () => {
     expect(ran).toBe(false)
   })
 
+  it('knows which of its timers would keep the process alive', () => {
+    const clock = new ManualClock()
+    clock.setTimer(() => {}, 10)
+    const holding = clock.setTimer(() => {}, 20, true)
+    expect([clock.timers, clock.holding]).toEqual([2, 1])
+    clock.advance(10)
+    expect([clock.timers, clock.holding]).toEqual([1, 1])
+    clock.clearTimer(holding)
+    expect([clock.timers, clock.holding]).toEqual([0, 0])
+  })
+
   it('takes two turns, not one', () => {
     const clock = new ManualClock()
     let ran = 0

@@ -5,6 +5,7 @@ import type { Clock, TimerHandle } from '../../src/clock.js'
 
 interface Timer {
   readonly at: number
+  readonly holds: boolean
   readonly callback: () => void
 }
 
@@ -22,9 +23,9 @@ export class ManualClock implements Clock {
     return this.#now
   }
 
-  setTimer(callback: () => void, delay: number): TimerHandle {
+  setTimer(callback: () => void, delay: number, holds = false): TimerHandle {
     if (!(delay >= 0)) throw new RangeError(`A timer of ${delay} ms`)
-    const timer = { at: this.#now + Math.ceil(delay), callback }
+    const timer = { at: this.#now + Math.ceil(delay), holds, callback }
     this.#timers.add(timer)
     return timer
   }
@@ -40,6 +41,11 @@ export class ManualClock implements Clock {
   /** Timers that are set and have not run. */
   get timers(): number {
     return this.#timers.size
+  }
+
+  /** Of these, those that would keep the process alive. */
+  get holding(): number {
+    return [...this.#timers].filter(({ holds }) => holds).length
   }
 
   /** Callbacks that wait for a turn. */

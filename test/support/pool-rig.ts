@@ -1,13 +1,14 @@
 /**
  * A whole pool without a socket: options as users write them, a manual clock and fake links below.
  */
+import type { PoolEvents } from '../../src/events.js'
 import { type PoolOptions, resolveOptions } from '../../src/options/pool-options.js'
 import type { Connection } from '../../src/pool/connection.js'
 import type { OriginPool } from '../../src/pool/origin-pool.js'
 import { PoolCore } from '../../src/pool/pool-core.js'
 import type { CloseReason } from '../../src/reasons.js'
 import type { Dialer } from '../../src/wire/link.js'
-import { FakeDialer, FakeLink, FakeWaiter } from './fake-links.js'
+import { FakeDialer, FakeLink, FakeWaiter, healthy } from './fake-links.js'
 import { ManualClock } from './manual-clock.js'
 
 interface RigSettings {
@@ -18,6 +19,8 @@ interface RigSettings {
   readonly dial?: Dialer
 }
 
+type LearnEvent = Parameters<PoolEvents['learn']>[0]
+
 /** Idle time in a rig where the option is `'auto'`. */
 export const AUTOMATIC_IDLE_TIME = 30_000
 
@@ -27,13 +30,23 @@ export class PoolRig {
   readonly core: PoolCore
   /** Every connection that was closed, and why, in order. */
   readonly endings: [id: number, reason: CloseReason][] = []
+  /** What was learned, in order. */
+  readonly learned: LearnEvent[] = []
+  readonly #kernel: boolean
 
   constructor(options: PoolOptions = {}, { kernel = true, random = () => 0, dial }: RigSettings = {}) {
     const { clock, dialer } = this
-    if (!kernel) dialer.makeLink = () => new FakeLink(undefined)
+    this.#kernel = kernel
+    this.linksTo('127.0.0.1')
     const environment = { clock, dial: dial ?? dialer.dial, automaticIdleTime: AUTOMATIC_IDLE_TIME, random }
     this.core = new PoolCore(resolveOptions(options), environment)
     this.core.events.on('close', ({ connection, reason }) => this.endings.push([connection.id, reason]))
+    this.core.events.on('learn', (event) => this.learned.push(event))
+  }
+
+  /** From now on connections are opened to this address. */
+  linksTo(address: string): void {
+    this.dialer.makeLink = () => new FakeLink(this.#kernel ? healthy() : undefined, address)
   }
 
   origin(name = 'a'): OriginPool {
@@ -51,6 +64,11 @@ export class PoolRig {
   acquire(name?: string, waiter = new FakeWaiter()): FakeWaiter {
     this.origin(name).acquire(waiter)
     return waiter
+  }
+
+  /** A request that takes nothing but a connection that is opened from now on. */
+  acquireNew(name?: string): FakeWaiter {
+    return this.acquire(name, new FakeWaiter({ wantsNew: true }))
   }
 
   acquireMany(count: number, name?: string): FakeWaiter[] {
@@ -83,6 +101,21 @@ export class PoolRig {
   release(connection: Connection, keepAlive?: string): void {
     if (keepAlive !== undefined) connection.origin.hints.heard(connection, keepAlive, true)
     connection.origin.release(connection)
+  }
+
+  /**
+   * The server closes three connections, each when it has idled for so long, which is learned. What is open is closed by
+   * then; `endings` is empty again.
+   */
+  async teach(timeout: number, name?: string): Promise<void> {
+    for (let closed = 0; closed < 3; closed++) {
+      const [connection] = await this.idle(1, name)
+      this.clock.advance(timeout)
+      linkOf(connection!).ends({ fin: true, finAge: 0 })
+      this.clock.advance(1_000) // closes within a second are one event
+    }
+    if (this.learned.at(-1)?.timeout !== timeout) throw new Error(`${timeout} ms were not learned`)
+    this.endings.length = 0
   }
 
   /** Two turns of the event loop: for connections that cannot be asked about. */

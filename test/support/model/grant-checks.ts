@@ -3,6 +3,7 @@
  * back, and who has looked at them since.
  */
 import { idleAllowance } from '../../../src/keepalive/expiry.js'
+import { isDoubtful } from '../../../src/keepalive/reuse.js'
 import type { Connection } from '../../../src/pool/connection.js'
 import { modelLinkOf } from './link.js'
 
@@ -91,4 +92,15 @@ export function checkChoice(
     return state === 'idle' && first
   })
   if (better !== undefined) wrong(`${better.id} was before it`)
+}
+
+/** One that must not be repeated is given no connection that is in doubt, when it is the first choice and another could be opened. */
+export function checkNoDoubt(
+  chosen: Connection | undefined,
+  idle: readonly Connection[],
+  now: number,
+  wrong: Wrong,
+): void {
+  if (chosen === undefined || idle.length !== 1 || idle[0] !== chosen) return
+  if (isDoubtful(chosen, chosen.link.provable, now)) wrong(`it idled for ${now - chosen.idleSince} ms`)
 }

@@ -2,7 +2,7 @@
  * What holds between any two steps of a pool, whatever has happened: the caps, the accounts, the lists, the deadlines.
  */
 import { expect } from 'vitest'
-import { idleDeadline } from '../../../src/keepalive/expiry.js'
+import { idleDeadline, untaughtAllowance } from '../../../src/keepalive/expiry.js'
 import type { Connection } from '../../../src/pool/connection.js'
 import type { OriginPool } from '../../../src/pool/origin-pool.js'
 import type { CloseReason } from '../../../src/reasons.js'
@@ -25,11 +25,13 @@ export function violationsOf(model: PoolModel): string[] {
     checkLine(model, origin, wrong)
     for (const connection of origin.connections) checkConnection(model, connection, wrong)
   }
-  for (const id of model.ended) checkEnded(model.connections.get(id), wrong)
-  model.ended.clear()
+  const { connections, ended } = model.books
+  for (const id of ended) checkEnded(connections.get(id), wrong)
+  ended.clear()
   checkSlots(model, wrong)
   checkAccounts(model, wrong)
   checkLists(model, wrong)
+  model.lessons.check(model.origins, wrong)
   if (model.rig.clock.timers > 1) wrong(`${model.rig.clock.timers} timers`)
   return found
 }
@@ -40,18 +42,21 @@ function checkCaps(model: PoolModel, origin: OriginPool, wrong: Wrong): void {
   const { maxConnections, maxIdleConnections, maxWaiting, connect } = model.rig.core.options
   const { active, idle, dialing, waiting } = origin.state
   if (origin.size > maxConnections) wrong(`${origin.key} has ${origin.size} of ${maxConnections} connections`)
-  if (idle > maxIdleConnections && settlingOf(origin) === 0) wrong(`${idle} idle of ${maxIdleConnections}`)
+  const kept = idle - watchedOf(origin).length
+  if (kept > maxIdleConnections && settlingOf(origin) === 0) wrong(`${kept} idle of ${maxIdleConnections}`)
   const running = model.rig.dialer.running.filter(({ target }) => target === origin.target).length
   if (running > connect.concurrency) wrong(`${running} dials at once`)
   if (running > dialing) wrong(`${running} dials run, ${dialing} are counted`)
   if (running < Math.min(dialing, connect.concurrency)) wrong(`${running} dials run of ${dialing}, and more could`)
-  const bounced = model.lines.at(origin).filter(({ connection }) => connection !== undefined).length
-  if (waiting - bounced > maxWaiting) wrong(`${waiting} waiting`)
+  const again = model.lines.at(origin).filter(({ comesAgain }) => comesAgain).length
+  if (waiting - again > maxWaiting) wrong(`${waiting} waiting`)
   const states = [...origin.connections].map(({ state }) => state)
   if (states.includes('closed')) wrong('a closed connection is among the open ones')
   if (states.filter((state) => state === 'active').length !== active) wrong(`${active} active, not ${states}`)
-  if (states.filter((state) => state === 'idle' || state === 'settling').length !== idle)
+  if (states.filter((state) => state === 'idle' || state === 'settling' || state === 'watched').length !== idle)
     wrong(`${idle} idle, ${states}`)
+  if (model.rig.core.closing && (states.includes('idle') || states.includes('watched')))
+    wrong(`the pool is being closed, and connections are ${states}`)
   for (const connection of origin.connections)
     if (connection.state === 'active' && !model.holders.has(connection) && !connection.link.destroyed)
       wrong(`${connection.id} is active, and nobody has it`)
@@ -64,16 +69,17 @@ function checkLine(model: PoolModel, origin: OriginPool, wrong: Wrong): void {
   const { dialing, waiting } = origin.state
   const line = model.lines.at(origin)
   if (waiting !== line.length) wrong(`${waiting} are in line at ${origin.key}, it should be ${line.length}`)
-  const idle = [...origin.connections].filter(({ state }) => state === 'idle')
+  const forNew = model.lines.forNewAt(origin).length
+  const idle = [...origin.connections].filter(({ state }) => state === 'idle').length
   const supply = dialing + settlingOf(origin)
-  if (waiting > supply && idle.length > 0) wrong(`${waiting} wait while ${idle.length} are idle and ${supply} come`)
+  const isShort = waiting > supply || forNew > dialing
+  const need = `${waiting} wait at ${origin.key}, ${forNew} of them for a new one; ${supply} come, ${dialing} of them new`
+  if (isShort && idle > 0) wrong(`${need}; and ${idle} are idle`)
+  if (isShort && watchedOf(origin).length > 0) wrong(`${need}; and one is watched`)
   // After a failed dial, with nothing open, the dials that are left decide.
   const decided = origin.connections.size === 0 && dialing > 0
   const capped = decided || origin.size >= maxConnections || core.slots.used >= maxTotalConnections
-  // After a failure with nothing open, the dials that are left decide for all who wait for them.
-  const undecided = origin.connections.size === 0 && dialing > 0
-  if (waiting > supply && !capped && !undecided)
-    wrong(`${waiting} wait at ${origin.key}, ${supply} come, and the caps allow more`)
+  if (isShort && !capped) wrong(`${need}; and the caps allow more`)
   for (const { number, waitingSince } of line)
     if (acquireTimeout > 0 && clock.now() - waitingSince >= acquireTimeout) wrong(`${number} has waited for too long`)
 }
@@ -85,9 +91,20 @@ function checkConnection(model: PoolModel, connection: Connection, wrong: Wrong)
   if (link.parked !== (state !== 'active')) wrong(`${id} is ${state} and ${link.parked ? '' : 'not '}parked`)
   if ((connection.idleNode.list !== undefined) !== (state === 'idle')) wrong(`${id} is ${state} and in the wrong list`)
   if (link.gone) wrong(`${id} was let go and is still here`)
+  if (state === 'watched') checkWatched(connection, now, wrong)
   if (state !== 'idle') return
   if (connection.wakeAt > idleDeadline(connection)) wrong(`${id} would not expire in time`)
   if (now >= idleDeadline(connection)) wrong(`${id} idles past its deadline`)
+}
+
+/** It is kept for no longer than it might have idled if nothing had been learned. */
+function checkWatched(connection: Connection, now: number, wrong: Wrong): void {
+  const { id, idleSince, lifetimeEndsAt, wakeAt, closeReason, answered } = connection
+  if (closeReason !== undefined) wrong(`${id} is watched, and was to be closed: ${closeReason}`)
+  if (answered === 0) wrong(`${id} is watched, and was never used`)
+  const end = Math.min(idleSince + untaughtAllowance(connection), lifetimeEndsAt)
+  if (wakeAt > end) wrong(`${id} would be watched for too long`)
+  if (now >= end) wrong(`${id} is watched for too long`)
 }
 
 /** One that has ended is nowhere any more; `undefined` for one that did not last for a step. */
@@ -116,30 +133,32 @@ function checkSlots(model: PoolModel, wrong: Wrong): void {
 
 function checkAccounts(model: PoolModel, wrong: Wrong): void {
   const { core } = model.rig
-  const { counted, closed } = model
+  const { books } = model
   const stats = statsOf(core)
   const equal = (what: string, actual: number, expected: number): void => {
     if (actual !== expected) wrong(`${what}: ${actual}, it should be ${expected}`)
   }
-  equal('requests', stats.requests, counted.grants)
-  equal('reused', stats.reused, counted.reused)
-  equal('waits', stats.waits, counted.waits)
-  equal('opened', stats.opened, counted.opened)
-  equal('dial failures', stats.dialFailures, counted.dialFailures)
-  equal('lifetime', stats.lifetime, counted.lifetime)
+  equal('requests', stats.requests, books.grants)
+  equal('reused', stats.reused, books.reused)
+  equal('replayed', stats.replayed, books.replayed)
+  equal('waits', stats.waits, books.waits)
+  equal('opened', stats.opened, books.opened)
+  equal('dial failures', stats.dialFailures, books.dialFailures)
+  equal('lifetime', stats.lifetime, books.lifetime)
   for (const [reason, count] of Object.entries(stats.closed))
-    equal(reason, count, closed.get(reason as CloseReason) ?? 0)
+    equal(reason, count, books.closed.get(reason as CloseReason) ?? 0)
   equal('open', stats.opened - sumOf(Object.values(stats.closed), (count) => count), stats.active + stats.idle)
   equal('waiting', stats.waiting, model.waiting.length)
-  equal('pending', stats.pending, model.waiting.length + model.holders.size)
+  equal('pending', stats.pending, model.waiting.length + model.holders.size + model.dying.size)
 }
 
-/** The pool's own list of what is idle, the least recently used one first. */
+/** The pool's own list of what is idle, watched ones among them, the least recently used one first. */
 function checkLists(model: PoolModel, wrong: Wrong): void {
   const { idle, origins } = model.rig.core
   if (idle === undefined) return
   const listed = [...idle]
-  const all = [...origins].flatMap(({ connections }) => [...connections]).filter(({ state }) => state === 'idle')
+  const open = [...origins].flatMap(({ connections }) => [...connections])
+  const all = open.filter(({ state }) => state === 'idle' || state === 'watched')
   if (listed.length !== all.length || !all.every((each) => listed.includes(each)))
     wrong(`${listed.length} are in the list of the idle, ${all.length} are idle`)
   for (const [index, { idleSince }] of listed.entries())
@@ -151,11 +170,17 @@ function settlingOf(origin: OriginPool): number {
   return [...origin.connections].filter(({ state }) => state === 'settling').length
 }
 
+/** Those that are kept to see when the server closes them. */
+function watchedOf(origin: OriginPool): Connection[] {
+  return [...origin.connections].filter(({ state }) => state === 'watched')
+}
+
 /** Nothing is left of a pool that was closed or destroyed. */
 export function expectNothingLeft(model: PoolModel): void {
   const { core, clock, dialer } = model.rig
   expect(core.over).toBe(true)
-  expect([core.slots.used, core.pending, model.waiting.length, model.holders.size]).toEqual([0, 0, 0, 0])
+  expect([core.slots.used, core.pending, model.waiting.length]).toEqual([0, 0, 0])
+  expect([model.holders.size, model.dying.size]).toEqual([0, 0])
   for (const origin of core.origins) expect(origin.quiet).toBe(true)
   expect(dialer.running).toHaveLength(0)
   expect(core.slots.next).toBeUndefined()

@@ -9,7 +9,7 @@ export const CALM = {
   write: 30,
   respond: 34,
   giveBack: 2,
-  fail: 1,
+  fail: 2,
   abort: 1,
   abortWaiting: 2,
   detach: 0.5,
@@ -22,6 +22,10 @@ export const CALM = {
   peerCloses: 2,
   kernelKnows: 2,
   report: 10,
+  verdict: 20,
+  abortDying: 0.5,
+  restart: 0.1,
+  reconfigure: 0.05,
 }
 
 export type Step = keyof typeof CALM
@@ -31,6 +35,13 @@ export const BUSY: Readonly<Record<Step, number>> = { ...CALM, acquire: 36, burs
 
 /** Milliseconds that pass. */
 export const TIMES = [0, 1, 1, 2, 5, 10, 20, 50, 120, 400]
+
+/** Milliseconds that a request is on its way: what is written so shortly before the server closes comes too late. */
+export const WAY = 15
+
+/** Of a hundred requests, those that must not be repeated, and those that insist on a new connection. */
+export const CAREFUL = 20
+export const INSISTING = 4
 
 /** How likely it is that the load changes with a step, in percent: calm times are longer. */
 export const TO_BUSY = 1.5

@@ -1,23 +1,25 @@
 /**
  * A pool under random use, with everything that can happen to it: requests that come, are written, answered, broken off,
- * given back; servers that count down, close, poison, fall silent; dials that succeed, fail, hang; time that passes or
- * stands still while the event loop is blocked. `step` does one thing; what must hold afterwards is in `invariants.ts`.
+ * given back, cross the server's FIN and are sent again; servers that count down, close, restart, poison, fall silent;
+ * dials that succeed, fail, hang; time that passes or stands still while the event loop is blocked. `step` does one thing;
+ * what must hold afterwards is in `invariants.ts`.
  */
 import { ClosedError } from '../../../src/errors.js'
 import type { PoolOptions } from '../../../src/options/pool-options.js'
 import type { Connection } from '../../../src/pool/connection.js'
 import type { OriginPool } from '../../../src/pool/origin-pool.js'
 import type { PoolCore } from '../../../src/pool/pool-core.js'
-import type { CloseReason } from '../../../src/reasons.js'
 import { codedError } from '../fake-links.js'
 import { PoolRig, passed } from '../pool-rig.js'
 import { Random } from '../random.js'
-import { checkChoice, GrantChecks } from './grant-checks.js'
+import { ModelBooks } from './books.js'
+import { checkChoice, checkNoDoubt, GrantChecks } from './grant-checks.js'
+import { ModelLessons } from './lessons.js'
 import { ModelLines } from './lines.js'
 import { ModelLink, modelLinkOf } from './link.js'
-import { BUSY, CALM, type Step, TIMES, TO_BUSY, TO_CALM } from './load.js'
-import { HABITS, ModelRequest, type RequestOwner } from './request.js'
-import { ModelServer } from './server.js'
+import { BUSY, CALM, CAREFUL, INSISTING, type Step, TIMES, TO_BUSY, TO_CALM, WAY } from './load.js'
+import { HABITS, MOST_REPLAYS, ModelRequest, type RequestOwner } from './request.js'
+import { ADDRESSES, ModelServer } from './server.js'
 
 export interface ModelSettings {
   readonly options: PoolOptions
@@ -25,28 +27,34 @@ export interface ModelSettings {
   readonly kernel: boolean
 }
 
+/** Where a request died, and when. */
+interface Death {
+  readonly connection: Connection
+  readonly diedAt: number
+}
+
 export class PoolModel implements RequestOwner {
   readonly random: Random
   readonly rig: PoolRig
-  readonly servers = new Map<OriginPool, ModelServer>()
+  readonly books: ModelBooks
+  readonly lessons: ModelLessons
   readonly lines = new ModelLines()
+  readonly servers = new Map<OriginPool, ModelServer>()
   /** Who has which connection. */
   readonly holders = new Map<Connection, ModelRequest>()
+  /** Requests that have died, and of which it is not known yet what became of them. */
+  readonly dying = new Map<ModelRequest, Death>()
   /** What was wrong in the present step. */
   readonly violations: string[] = []
   /** The last steps, for the message. */
   readonly history: string[] = []
   /** Links whose close is still to be reported. */
   readonly unreported = new Set<ModelLink>()
-  /** What the model counts by itself. */
-  readonly counted = { taken: 0, grants: 0, reused: 0, waits: 0, dialFailures: 0, opened: 0, lifetime: 0 }
-  readonly closed = new Map<CloseReason, number>()
-  /** Connections by number, and those that have ended and were not looked at since. */
-  readonly connections = new Map<number, Connection>()
-  readonly ended = new Set<number>()
   #steps = 0
   #busy = false
   readonly #checks = new GrantChecks()
+  /** The connection that has just been opened, and was given to nobody yet. */
+  #newest = 0
   /** Requests that the present connect failure has refused. */
   #refusedByDial = 0
   /** The origins that had something open or under way when it came. */
@@ -60,23 +68,21 @@ export class PoolModel implements RequestOwner {
   ) {
     this.random = new Random(seed)
     this.rig = new PoolRig(settings.options, { random: () => this.random.next() })
-    const { clock, dialer, core } = this.rig
-    dialer.makeLink = () => new ModelLink(clock, settings.kernel)
-    core.events.on('open', () => this.counted.opened++)
-    core.events.on('close', ({ connection, reason }) => {
-      this.closed.set(reason, (this.closed.get(reason) ?? 0) + 1)
-      this.counted.lifetime += connection.age
-      this.ended.add(connection.id)
-    })
-    for (const event of ['open', 'idle', 'close', 'wait'] as const) core.events.on(event, () => this.#listener())
+    const { dialer, core } = this.rig
+    dialer.makeLink = () => this.#makeLink()
+    this.books = new ModelBooks(core.events)
+    this.lessons = new ModelLessons(core.events, (what) => this.violate(what))
+    core.events.on('open', ({ connection }) => (this.#newest = connection.id))
+    for (const event of ['open', 'idle', 'close', 'wait', 'replay', 'learn'] as const)
+      core.events.on(event, () => this.#listener())
     core.listen({
       opened() {},
       ended() {},
       drained() {},
       dialFailed: () => {
-        this.counted.dialFailures++
+        this.books.dialFailures++
         this.#refusedByDial = 0
-        this.#alive = new Set(this.origins.filter(({ size }) => size > 0))
+        this.#alive = new Set(this.origins.filter(isAlive))
       },
     })
     for (let n = 0; n < settings.origins; n++)
@@ -98,21 +104,28 @@ export class PoolModel implements RequestOwner {
     this.#steps++
     this.note(step)
     this.#does[step]()
+    for (const link of this.#links()) if (link.hasFin && this.random.percent(30)) this.#notice(link)
     await this.settle()
   }
 
-  /** Ends everything by `close`: those who wait are served, dials succeed. */
-  async finish(): Promise<void> {
+  /**
+   * Ends everything by `close`: those who wait are served, dials succeed.
+   *
+   * @param check called after each round
+   */
+  async finish(check: () => void): Promise<void> {
     this.note('close')
     let over = false
     void this.rig.core.close().then(() => (over = true))
     for (let round = 0; round < 10_000 && !over; round++) {
       for (const dial of this.rig.dialer.running) dial.open()
       for (const link of [...this.unreported]) this.#report(link)
-      this.rig.clock.turn()
+      this.#does.turn()
       await this.settle()
       for (const request of [...this.holders.values()]) this.#answer(request)
+      for (const request of [...this.dying.keys()]) this.#judge(request)
       await this.settle()
+      check()
     }
     if (!over) this.violate('close() does not end')
   }
@@ -139,8 +152,9 @@ export class PoolModel implements RequestOwner {
   async settle(): Promise<void> {
     await passed()
     this.rig.clock.advance(0)
+    this.#newest = 0
     for (const connection of this.origins.flatMap(({ connections }) => [...connections])) {
-      this.connections.set(connection.id, connection)
+      this.books.see(connection)
       if (connection.state === 'settling') this.#checks.settling(connection, this.#steps)
     }
   }
@@ -151,12 +165,13 @@ export class PoolModel implements RequestOwner {
     const { origin } = request
     this.note(`  ${request.number} granted ${connection.id} of ${origin.key}`)
     this.#leaves(request, 'granted')
-    this.counted.grants++
-    if (connection.reused) this.counted.reused++
+    this.books.grants++
+    if (connection.reused) this.books.reused++
     const wrong = (what: string): void => this.violate(`${connection.id} was granted: ${what}`)
     if (this.holders.has(connection)) wrong('somebody had it')
     if (connection.origin !== origin) wrong('it is of another origin')
     if (connection.requests > this.#pool.options.maxRequests) wrong('it has served maxRequests')
+    this.#checkNew(request, connection, wrong)
     this.#checks.granted(connection, this.#serverOf(connection).left(connection), this.#now, wrong)
     this.holders.set(connection, request)
     request.state = 'granted'
@@ -168,12 +183,16 @@ export class PoolModel implements RequestOwner {
 
   refused(request: ModelRequest, { code }: NodeJS.ErrnoException): void {
     this.note(`  ${request.number} refused: ${code}`)
+    if (request.state === 'dying' && this.#pool.destroyed) {
+      this.#settleDeath(request)
+      this.#over(request)
+      return
+    }
     const { maxWaiting, acquireTimeout } = this.#pool.options
     if (code === 'ERR_KEEPWISE_QUEUE_FULL') {
-      request.turnedAway = true
       if (this.lines.at(request.origin).length <= maxWaiting) this.violate('refused for a line that was not full')
       this.lines.leave(request)
-    } else this.#leaves(request, 'refused')
+    } else this.#leaves(request, 'refused', code === 'ERR_KEEPWISE_ACQUIRE_TIMEOUT')
     if (code === 'ECONNREFUSED' && ++this.#refusedByDial > 1 && this.#alive.has(request.origin))
       this.violate('one connect failure refused more than one, and others were under way')
     if (code === 'ERR_KEEPWISE_ACQUIRE_TIMEOUT' && this.#now - request.waitingSince < acquireTimeout)
@@ -182,14 +201,31 @@ export class PoolModel implements RequestOwner {
     if (request.habit === 'retries' && !this.#pool.closing) this.#acquire(request.origin)
   }
 
-  /** Settled: once, and nobody who came earlier is left behind. */
-  #leaves(request: ModelRequest, how: string): void {
+  /**
+   * Settled: once, and nobody in the same line who came earlier is left behind.
+   *
+   * @param late whether for having waited too long: one who was served in between keeps the number, but waits since later
+   */
+  #leaves(request: ModelRequest, how: string, late = false): void {
+    const { number, waitingSince } = request
     if (request.state !== 'waiting') this.violate(`${request.number}, ${request.state}, was ${how}`)
     const earlier = this.lines
       .at(request.origin)
-      .find((other) => other.number < request.number && !this.#arriving.has(other))
+      .filter(({ wantsNew }) => wantsNew === request.wantsNew)
+      .filter((other) => !late || other.waitingSince <= waitingSince)
+      .find((other) => other.number < number && !this.#arriving.has(other))
     if (earlier !== undefined) this.violate(`${request.number} was ${how} before ${earlier.number}, who came earlier`)
     this.lines.leave(request)
+  }
+
+  /** Who insists on a new connection gets one, and gets it before anybody else. */
+  #checkNew({ origin, wantsNew }: ModelRequest, { id, reused }: Connection, wrong: (what: string) => void): void {
+    const isNew = id === this.#newest && !reused
+    this.#newest = 0
+    if (wantsNew) this.books.newGrants++
+    if (wantsNew && !isNew) wrong('it is not new')
+    const passedOver = this.lines.forNewAt(origin).find((request) => !this.#arriving.has(request))
+    if (!wantsNew && isNew && passedOver !== undefined) wrong(`${passedOver.number} insists on a new one`)
   }
 
   // --- the steps -----------------------------------------------------------------------------------------------------
@@ -211,8 +247,9 @@ export class PoolModel implements RequestOwner {
     },
     fail: () => {
       const request = this.random.pick(this.#granted(true))
-      if (request !== undefined)
-        this.#fail(request, codedError(this.random.pick(['ECONNRESET', 'HPE_INVALID', 'EPIPE'])!))
+      if (request === undefined) return
+      if (this.random.percent(30)) this.#fail(request, codedError('HPE_INVALID'))
+      else this.#die(request, codedError(this.random.pick(['ECONNRESET', 'EPIPE'])!))
     },
     abort: () => {
       const request = this.random.pick(this.#granted(true))
@@ -221,6 +258,17 @@ export class PoolModel implements RequestOwner {
       this.#fail(request, codedError('UND_ERR_ABORTED'))
     },
     abortWaiting: () => this.#cancel(this.random.pick(this.waiting)),
+    abortDying: () => {
+      const request = this.random.pick([...this.dying.keys()])
+      if (request === undefined) return
+      this.#settleDeath(request)
+      request.origin.cancel(request)
+      this.#over(request)
+    },
+    verdict: () => {
+      const request = this.random.pick([...this.dying.keys()])
+      if (request !== undefined) this.#judge(request)
+    },
     detach: () => {
       const request = this.random.pick(this.#granted(true))
       const connection = request?.connection
@@ -241,7 +289,10 @@ export class PoolModel implements RequestOwner {
       this.note(`  ${ms} ms`)
       this.rig.clock.block(ms)
     },
-    turn: () => this.rig.clock.turn(),
+    turn: () => {
+      for (const link of this.#links()) if (link.hasFin) this.#notice(link)
+      this.rig.clock.turn()
+    },
     warm: () => {
       // What it rejects with is counted as a failed dial.
       this.#someOrigin()
@@ -252,7 +303,7 @@ export class PoolModel implements RequestOwner {
       const link = this.random.pick(this.#links())
       if (link === undefined) return
       const endings = [{ fin: true }, { error: codedError('ECONNRESET') }, { error: codedError('ETIMEDOUT') }, {}]
-      link.breaks(this.random.pick(endings))
+      link.breaks({ ...this.random.pick(endings), ...link.fin })
       this.unreported.add(link)
       if (this.random.percent(40)) this.#report(link)
     },
@@ -267,6 +318,15 @@ export class PoolModel implements RequestOwner {
       const link = this.random.pick([...this.unreported])
       if (link !== undefined) this.#report(link)
     },
+    restart: () => {
+      const origin = this.#someOrigin()
+      for (const link of this.#links()) {
+        if (link.connection?.origin !== origin || link.connection.asked) continue
+        link.closesAt = Math.min(link.closesAt, this.#now)
+        link.faultStep = this.#steps
+      }
+    },
+    reconfigure: () => this.servers.get(this.#someOrigin())?.reconfigure(),
   }
 
   get #pool(): PoolCore {
@@ -275,6 +335,12 @@ export class PoolModel implements RequestOwner {
 
   get #now(): number {
     return this.rig.clock.now()
+  }
+
+  #makeLink(): ModelLink {
+    const link = new ModelLink(this.rig.clock, this.settings.kernel, this.random.pick(ADDRESSES)!)
+    link.whenEnding = (connection) => this.#noteAge(connection, this.#now)
+    return link
   }
 
   #someOrigin(): OriginPool {
@@ -296,25 +362,32 @@ export class PoolModel implements RequestOwner {
   }
 
   #acquire(origin: OriginPool): void {
-    const request = new ModelRequest(this, ++this.counted.taken, origin, this.random.weighted(HABITS))
-    this.note(`  ${request.number} (${request.habit}) for ${origin.key}`)
+    const careful = this.random.percent(CAREFUL)
+    const request = new ModelRequest(this, ++this.books.taken, origin, this.random.weighted(HABITS), careful)
+    request.wantsNew = this.random.percent(INSISTING)
+    this.note(`  ${request.number} (${request.habit}${request.wantsNew ? ', new' : ''}) for ${origin.key}`)
     this.#pool.taken()
     this.#ask(request)
   }
 
   /** It is in line until the pool says otherwise, which may be at once. */
   #ask(request: ModelRequest): void {
+    const { origin } = request
+    const { options, slots, destroyed } = this.#pool
+    const idle = [...origin.connections].filter(({ state, link }) => state === 'idle' && !link.destroyed)
+    const hasRoom = origin.size < options.maxConnections && slots.hasRoom
     request.state = 'waiting'
     this.lines.enter(request)
-    const idle = [...request.origin.connections].filter(({ state, link }) => state === 'idle' && !link.destroyed)
     this.#arriving.add(request)
-    const atOnce = request.origin.acquire(request)
+    const atOnce = origin.acquire(request)
     this.#arriving.delete(request)
-    if (atOnce)
-      checkChoice(request.latest, idle, this.#pool.options.scheduling, (what) => this.violate(`choice: ${what}`))
-    else if (!request.turnedAway && !request.waited) {
+    if (atOnce) {
+      const wrong = (what: string): void => this.violate(`${request.number} was given ${request.latest?.id}: ${what}`)
+      checkChoice(request.latest, idle, options.scheduling, wrong)
+      if (request.careful && hasRoom) checkNoDoubt(request.latest, idle, this.#now, wrong)
+    } else if (request.hasWaited && !request.waited && !destroyed) {
       request.waited = true
-      this.counted.waits++
+      this.books.waits++
     }
   }
 
@@ -326,12 +399,19 @@ export class PoolModel implements RequestOwner {
     request.origin.cancel(request)
   }
 
+  /** What leaves so late that the server has closed by then will not be answered. */
   #write(request: ModelRequest | undefined): void {
     const connection = request?.connection
     if (request === undefined || connection === undefined) return
     request.written = !connection.link.destroyed && request.origin.confirm(connection, !request.insisted)
-    if (!request.written) this.#bounce(request, connection)
-    else this.#checks.written(connection, this.#now, (what) => this.violate(`${connection.id} was written on: ${what}`))
+    if (!request.written) {
+      this.#bounce(request, connection)
+      return
+    }
+    this.#checks.written(connection, this.#now, (what) => this.violate(`${connection.id} was written on: ${what}`))
+    const link = modelLinkOf(connection)
+    if (this.#now >= link.closesAt - WAY) link.crossed = true
+    else link.closesAt = Infinity
   }
 
   /** Nothing was written. It goes elsewhere, or, on a new connection that is gone, fails; it insists on a second look once. */
@@ -352,8 +432,8 @@ export class PoolModel implements RequestOwner {
 
   #returnUnused(connection: Connection): void {
     this.holders.delete(connection)
-    this.counted.grants--
-    if (connection.reused) this.counted.reused--
+    this.books.grants--
+    if (connection.reused) this.books.reused--
     this.#checks.unused(connection, this.#now, this.#steps)
     connection.origin.giveBack(connection)
   }
@@ -365,22 +445,81 @@ export class PoolModel implements RequestOwner {
     request.origin.discard(connection, error)
   }
 
+  /** Its peer has ended the connection: on one that was used before, it takes a while to see what that means. */
+  #die(request: ModelRequest, error: Error): void {
+    const connection = request.connection as Connection
+    if (!connection.reused || connection.closeReason === 'pool-closed') {
+      this.#fail(request, error)
+      return
+    }
+    this.note(`  ${request.number} died on ${connection.id}`)
+    this.holders.delete(connection)
+    this.dying.set(request, { connection, diedAt: this.#now })
+    this.#pool.onTrial.add(request)
+    request.state = 'dying'
+    request.connection = undefined
+    request.origin.discard(connection, error)
+  }
+
+  /** It is sent again, unless that was done often enough, or cannot be. */
+  #judge(request: ModelRequest): void {
+    const { connection, diedAt } = this.#settleDeath(request)
+    this.#noteAge(connection, diedAt)
+    request.origin.raced(connection, diedAt)
+    if (request.replays === MOST_REPLAYS || this.random.percent(20)) {
+      this.#over(request)
+      return
+    }
+    request.replays++
+    request.wantsNew = request.replays === MOST_REPLAYS
+    request.waitingSince = this.#now
+    this.note(`  ${request.number} is sent again`)
+    this.books.replayed++
+    const seen = { written: 9, sent: 9, acknowledged: 0, fin: true, reset: true, requestTimeout: false, watched: 9 }
+    request.origin.replays({ method: 'POST', verdict: 'refused', evidence: seen, attempt: request.replays })
+    this.#ask(request)
+  }
+
+  #settleDeath(request: ModelRequest): Death {
+    const death = this.dying.get(request) as Death
+    this.dying.delete(request)
+    this.#pool.onTrial.delete(request)
+    return death
+  }
+
+  /** How long a connection had idled that has ended, as far as anybody can tell. */
+  #noteAge(connection: Connection, endedAt: number): void {
+    const { finAge = 0, silence = 0 } = connection.link.ending
+    this.lessons.ended(connection, Math.max(endedAt - finAge - connection.idleSince, silence))
+  }
+
   /** Writes it, if that is still to be done, and answers it. */
   #answer(request: ModelRequest): void {
-    if (!request.written) this.#write(request)
-    else this.#respond(request)
+    if (!request.written) {
+      this.#write(request)
+      return
+    }
+    const link = modelLinkOf(request.connection as Connection)
+    if (link.crossed) link.closesAt = Math.min(link.closesAt, this.#now)
+    this.#respond(request)
   }
 
   #respond(request: ModelRequest): void {
     const connection = request.connection as Connection
-    if (connection.link.destroyed && this.random.percent(50)) {
-      this.#fail(request, codedError('ECONNRESET'))
+    const link = modelLinkOf(connection)
+    if (link.crossed && !link.destroyed) {
+      if (link.hasFin) this.#notice(link)
+      return
+    }
+    if (link.crossed || (link.destroyed && this.random.percent(50))) {
+      this.#die(request, codedError('ECONNRESET'))
       return
     }
     const now = this.#now
     // It may have lain in the kernel for a while.
     const waited = this.random.percent(70) ? 0 : this.random.below(1 + now - connection.grantedAt)
-    modelLinkOf(connection).lastDataAt = now - waited
+    link.lastDataAt = now - waited
+    link.closesAt = link.lastDataAt + this.#serverOf(connection).patience(link.remoteAddress)
     const header = this.#serverOf(connection).answer(connection)
     this.note(`  ${request.number} answered on ${connection.id}: ${header ?? '-'}`)
     this.holders.delete(connection)
@@ -399,6 +538,21 @@ export class PoolModel implements RequestOwner {
     else this.#cancel(this.random.pick(this.waiting.filter((request) => !this.#arriving.has(request))))
   }
 
+  /** The event loop reads the server's FIN. The request that is on the connection hears of it first, or the pool does. */
+  #notice(link: ModelLink): void {
+    const { connection } = link
+    if (connection === undefined) return
+    this.note(`  the server has closed ${connection.id}`)
+    link.breaks({ fin: true, ...link.fin })
+    const holder = this.holders.get(connection)
+    const dies = (): void => {
+      if (holder?.written && holder.connection === connection) this.#die(holder, codedError('UND_ERR_SOCKET'))
+    }
+    if (this.random.percent(50)) dies()
+    link.report()
+    dies()
+  }
+
   #report(link: ModelLink): void {
     this.unreported.delete(link)
     link.report()
@@ -409,4 +563,10 @@ export class PoolModel implements RequestOwner {
     request.connection = undefined
     this.#pool.settled()
   }
+}
+
+/** Something is open that can be lent, or under way. */
+function isAlive(origin: OriginPool): boolean {
+  const { connections, state } = origin
+  return state.dialing > 0 || [...connections].some((connection) => connection.state !== 'watched')
 }

@@ -1,10 +1,20 @@
 /**
- * The server of one origin: says how long and how often its connections may be used, in one of the dialects there are.
+ * The servers of one origin: say how long and how often their connections may be used, in one of the dialects there are,
+ * and close idle ones when they think fit, which may be sooner than they said.
  */
 import type { Connection } from '../../../src/pool/connection.js'
 import type { Random } from '../random.js'
 
-const DIALECTS = ['silent', 'timeout', 'countdown', 'total', 'mixed'] as const
+const DIALECTS = ['silent', 'silent', 'timeout', 'countdown', 'total', 'mixed'] as const
+
+/** Where the servers of each origin are. */
+export const ADDRESSES = ['10.0.0.1', '10.0.0.2']
+
+/** Milliseconds after which they close idle connections. */
+const PATIENCE = [Infinity, Infinity, 20, 700, 1_500, 1_500, 2_500, 6_000]
+
+/** A timer that is this late at the most, in milliseconds. */
+const LATE = 40
 
 export class ModelServer {
   readonly #dialect: (typeof DIALECTS)[number]
@@ -12,10 +22,22 @@ export class ModelServer {
   readonly #total: number
   /** What is left by what was said on each connection, each word taken at its least. */
   readonly #left = new Map<Connection, number>()
+  readonly #patience = new Map<string, number>()
 
   constructor(private readonly random: Random) {
     this.#dialect = random.pick(DIALECTS) as (typeof DIALECTS)[number]
     this.#total = 5 + random.below(40)
+    this.reconfigure()
+  }
+
+  /** Each has another patience from now on. */
+  reconfigure(): void {
+    for (const address of ADDRESSES) this.#patience.set(address, this.random.pick(PATIENCE) as number)
+  }
+
+  /** For how long it lets a connection idle that it has just answered on. */
+  patience(address: string): number {
+    return (this.#patience.get(address) as number) + (this.random.percent(30) ? this.random.below(LATE) : 0)
   }
 
   /** The `Keep-Alive` header of the next response, if it has one. */

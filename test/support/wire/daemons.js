@@ -17,28 +17,39 @@ const STOP_TIMEOUT = 3000
 
 /**
  * What each writes into its directory, and the command that runs it in the foreground.
- * @type {Record<string, (at: { directory: string, seconds: number, tls?: { key: string, cert: string } }) => string[]>}
+ * @type {Record<string, (at: Setting) => string[]>}
  */
 const RECIPES = { nginx, apache2, haproxy }
 
 /**
+ * @typedef {object} Setting
+ * @property {string} directory
+ * @property {string} idle its idle timeout, with the unit
+ * @property {number[]} ports
+ * @property {{ key: string, cert: string }} [tls]
+ */
+
+/**
  * @typedef {object} Daemon
- * @property {number} port
+ * @property {number} port the first of its ports
+ * @property {number[]} ports
  * @property {() => Promise<Ledger>} ledger what it has processed: asked some time after the last request, logs are late
  */
 
 /**
- * Starts one in `wire.server`; it answers every path with 200, and ends with the wire.
+ * Starts one in `wire.server`; it answers every path with 200, says nothing of its idle timeout, and ends with the wire.
  * @param {import('./wire.js').Wire} wire
  * @param {'nginx' | 'apache2' | 'haproxy'} name
- * @param {{ seconds?: number, tls?: { key: string, cert: string } }} [options] `seconds`: its idle timeout
+ * @param {{ seconds?: number, port?: number, ports?: number, tls?: { key: string, cert: string } }} [options]
+ *   `seconds`: its idle timeout; `ports`: how many it listens on, from `port` on, each an origin to its clients
  * @returns {Promise<Daemon>}
  */
-export async function startDaemon(wire, name, { seconds = 1, tls } = {}) {
+export async function startDaemon(wire, name, { seconds = 1, port = PORT, ports: count = 1, tls } = {}) {
   const directory = mkdtempSync(join(tmpdir(), `keepwise-wire-${name}-`))
   // Workers run as another user and read their files here.
   chmodSync(directory, 0o755)
-  const [command, ...args] = RECIPES[name]({ directory, seconds, tls })
+  const ports = Array.from({ length: count }, (_, index) => port + index)
+  const [command, ...args] = RECIPES[name]({ directory, idle: `${Math.round(seconds * 1000)}ms`, ports, tls })
   const child = wire.server.spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (printed += text))
@@ -54,19 +65,20 @@ export async function startDaemon(wire, name, { seconds = 1, tls } = {}) {
   wire.onEnd(stop)
   const complaints = () => printed + readIfThere(join(directory, 'error.log'))
   const deadline = performance.now() + READY_TIMEOUT
-  while (!(await isListening(wire))) {
+  while (!(await isListening(wire, port))) {
     if (child.exitCode !== null || performance.now() > deadline) {
       throw new Error(`${name} does not listen. ${complaints()}`)
     }
     await sleep(20)
   }
   return {
-    port: PORT,
+    port,
+    ports,
     ledger: async () => Ledger.of(idsIn(name === 'haproxy' ? printed : readIfThere(join(directory, LOG)))),
   }
 }
 
-function nginx({ directory, seconds, tls }) {
+function nginx({ directory, idle, ports, tls }) {
   const certificate = tls && writeCertificate(directory, tls)
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (kind) => `${kind}_temp_path ${directory}/${kind};`,
@@ -84,9 +96,9 @@ http {
   ${temporary.join('\n  ')}
   log_format ids 'id=$http_${ID_HEADER.replaceAll('-', '_')};';
   access_log ${join(directory, LOG)} ids;
-  keepalive_timeout ${seconds};
+  keepalive_timeout ${idle};
   server {
-    listen ${PORT}${certificate ? ' ssl' : ''};
+    ${ports.map((port) => `listen ${port}${certificate ? ' ssl' : ''};`).join(' ')}
     ${certificate ? `ssl_certificate ${certificate.cert}; ssl_certificate_key ${certificate.key};` : ''}
     location / { return 200 'ok\\n'; }
   }
@@ -96,11 +108,14 @@ http {
   return ['nginx', '-p', directory, '-e', 'stderr', '-c', file]
 }
 
-/** Its close is a lingering one: FIN, and for two seconds it reads, acknowledges and throws away what still comes. */
-function apache2({ directory, seconds, tls }) {
+/**
+ * Its close is a lingering one: FIN, and for two seconds it reads, acknowledges and throws away what still comes. Its
+ * timeout it tells only those who ask for keep-alive by name: that it does not get to see.
+ */
+function apache2({ directory, idle, ports, tls }) {
   const modules = '/usr/lib/apache2/modules'
   const certificate = tls && writeCertificate(directory, tls)
-  const names = ['mpm_event', 'authz_core', 'dir', ...(tls ? ['ssl'] : [])]
+  const names = ['mpm_event', 'authz_core', 'dir', 'headers', ...(tls ? ['ssl'] : [])]
   writeFileSync(join(directory, 'index.html'), 'ok\n')
   const file = join(directory, 'apache2.conf')
   writeFileSync(
@@ -112,13 +127,14 @@ PidFile ${directory}/apache2.pid
 ErrorLog ${directory}/error.log
 User www-data
 Group www-data
-Listen ${PORT}
+${ports.map((port) => `Listen ${port}`).join('\n')}
+RequestHeader unset Connection early
 ${certificate ? `SSLEngine on\nSSLCertificateFile ${certificate.cert}\nSSLCertificateKeyFile ${certificate.key}` : ''}
 DocumentRoot ${directory}
 DirectoryIndex index.html
 FallbackResource /index.html
 KeepAlive On
-KeepAliveTimeout ${seconds}
+KeepAliveTimeout ${idle}
 MaxKeepAliveRequests 0
 ServerLimit 1
 StartServers 1
@@ -132,13 +148,15 @@ CustomLog ${join(directory, LOG)} ids
   return ['apache2', '-d', directory, '-f', file, '-D', 'FOREGROUND']
 }
 
-function haproxy({ directory, seconds, tls }) {
+/** It has one thread: one of two that log at the same moment may give up. */
+function haproxy({ directory, idle, ports, tls }) {
   const pem = join(directory, 'server.pem')
   if (tls) writeFileSync(pem, tls.cert + tls.key, { mode: 0o600 })
   const file = join(directory, 'haproxy.cfg')
   writeFileSync(
     file,
     `global
+  nbthread 1
   log stdout format raw local0
 defaults
   mode http
@@ -146,9 +164,9 @@ defaults
   timeout connect 2s
   timeout client 60s
   timeout server 60s
-  timeout http-keep-alive ${seconds}s
+  timeout http-keep-alive ${idle}
 frontend test
-  bind :${PORT}${tls ? ` ssl crt ${pem}` : ''}
+  bind :${ports.join(',:')}${tls ? ` ssl crt ${pem}` : ''}
   http-request set-var(txn.id) req.hdr(${ID_HEADER})
   log-format "id=%[var(txn.id)];"
   http-request return status 200 content-type text/plain string "ok"
@@ -165,11 +183,11 @@ function writeCertificate(directory, { key, cert }) {
 }
 
 /** Whether somebody listens in the server's namespace. Seen from outside the namespace, it takes a process inside. */
-async function isListening(wire) {
+async function isListening(wire, port) {
   const { stdout } = await wire.server.run('cat', ['/proc/net/tcp'])
   const LISTEN = '0A'
-  const port = PORT.toString(16).toUpperCase().padStart(4, '0')
-  return stdout.split('\n').some((line) => new RegExp(`^\\s*\\d+: [0-9A-F]{8}:${port} \\S+ ${LISTEN} `).test(line))
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  return stdout.split('\n').some((line) => new RegExp(`^\\s*\\d+: [0-9A-F]{8}:${hex} \\S+ ${LISTEN} `).test(line))
 }
 
 const readIfThere = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : '')

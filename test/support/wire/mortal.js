@@ -21,7 +21,7 @@ export class MortalServer {
 
   /**
    * @param {import('./wire.js').Wire} wire
-   * @param {import('./servers/idle.js').IdleServerOptions} [options]
+   * @param {import('./servers/idle.js').IdleServerOptions} [options] for more than one port `port` has to be given
    */
   static async start(wire, options = {}) {
     const server = new MortalServer(wire, options)
@@ -36,6 +36,7 @@ export class MortalServer {
     this.#ledger = join(directory, 'processed')
     this.#wire = wire
     this.#options = options
+    this.port = options.port ?? 0
   }
 
   /** Kills it; a new one listens when this resolves. The kernel ends the connections of the dead one. */
@@ -52,7 +53,8 @@ export class MortalServer {
 
   async #start() {
     this.#process = await this.#wire.server.node(IDLE_SERVER)
-    const { ports } = await this.#process.call('listen', { ...this.#options, port: this.port, ledger: this.#ledger })
+    const setting = { ...this.#options, port: this.port, ledger: this.#ledger }
+    const { ports } = await this.#process.call('listen', setting)
     this.port = ports[0]
   }
 }

@@ -7,6 +7,8 @@ export const servers = {
   echo: at('servers/echo.js'),
   /** Ends idle connections at a time and in a way that are set; counts what it processes. */
   idle: at('servers/idle.js'),
+  /** Node's own, with its own timer. */
+  node: at('servers/node.js'),
 }
 
 export const clients = {
@@ -14,4 +16,6 @@ export const clients = {
   raw: at('clients/raw.js'),
   /** A keepwise pool, from `dist/`. */
   keepwise: at('clients/keepwise.js'),
+  /** A keepwise pool that sends what it is told when it is told. */
+  load: at('clients/load.js'),
 }

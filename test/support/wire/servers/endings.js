@@ -9,6 +9,9 @@ export const ENDINGS = {
   /** Says FIN and goes on reading: what still comes is received, acknowledged and processed. */
   'half-close': ({ socket }) => socket.end(),
 
+  /** TLS says close_notify, and TCP says FIN a moment later, in a packet of its own. */
+  'close-notify': ({ socket }) => socket.end(),
+
   /** SO_LINGER 0: says RST, without a FIN. */
   reset: ({ tcp }) => tcp.resetAndDestroy(),
 

@@ -5,11 +5,14 @@
  *   listen(options)    { ports } it listens on
  *   report()           what it has processed, and the connections it ended
  *   records()          every request and every idle end, with times of the machine's monotonic clock
+ *   change(closeAfter) ends connections after so long from their next response on
+ *   end()              ends all idle connections now
  */
 import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
+import { Duplex } from 'node:stream'
 import { monotonic } from '../clock.js'
 import { answer } from '../talk.js'
 import { ENDINGS } from './endings.js'
@@ -28,22 +31,47 @@ import { ID_HEADER, Ledger } from './ledger.js'
  * @property {{ key: string, cert: string }} [tls] speaks TLS with this certificate
  * @property {number} [takes] milliseconds it works on an answer. Default: 0
  * @property {string} [ledger] path of a file for the processed ids
+ * @property {Pick<IdleServerOptions, 'closeAfter' | 'ending' | 'afterEnd' | 'tls'>[]} [each] for each port, what differs
  */
+
+/** Milliseconds between close_notify and FIN. */
+const SPLIT = 5
 
 const requests = []
 const ends = []
+/** Connections that idle, and how to end each. */
+const idle = new Map()
 let ledger
 let connections = 0
+let changedTo
 
-answer({ listen, report, records: () => ({ requests, ends }) })
+answer({
+  listen,
+  report,
+  records: () => ({ requests, ends }),
+  change: (closeAfter) => {
+    changedTo = closeAfter
+  },
+  end: () => {
+    for (const end of idle.values()) end()
+  },
+})
 
 /** @param {IdleServerOptions} [options] */
-async function listen({ ports = 1, port = 0, host, ...options } = {}) {
+async function listen({ ports = 1, port = 0, host, each, ...options } = {}) {
   ledger = new Ledger(options.ledger)
-  const server = createServer(options)
-  const listeners = Array.from({ length: ports }, () => net.createServer({ allowHalfOpen: true, noDelay: true }))
+  const shared = each ? undefined : createServer(options)
+  const listeners = Array.from({ length: each?.length ?? ports }, () =>
+    net.createServer({ allowHalfOpen: true, noDelay: true }),
+  )
   for (const [index, listener] of listeners.entries()) {
-    listener.on('connection', (socket) => server.emit('connection', socket))
+    const own = { ...options, ...each?.[index] }
+    const server = shared ?? createServer(own)
+    const isSplit = own.ending === 'close-notify'
+    listener.on('connection', (socket) => {
+      socket.acceptedAt = monotonic()
+      server.emit('connection', isSplit ? endingLater(socket) : socket)
+    })
     listener.listen({ port: port && port + index, host, backlog: 4096 })
     await once(listener, 'listening')
   }
@@ -54,6 +82,7 @@ function createServer({ closeAfter, ending = 'close', afterEnd = 'answer', adver
   const onRequest = (request, response) => {
     const { connection } = request.socket
     clearTimeout(connection.timer)
+    idle.delete(connection)
     connection.requests++
     const id = request.headers[ID_HEADER]
     const at = monotonic()
@@ -79,11 +108,16 @@ function createServer({ closeAfter, ending = 'close', afterEnd = 'answer', adver
       else finish()
     })
     response.once('finish', () => {
-      if (closeAfter === undefined || request.socket.writableEnded) return
-      connection.timer = setTimeout(() => {
+      if (request.socket.writableEnded) return
+      const end = () => {
+        clearTimeout(connection.timer)
+        idle.delete(connection)
         ends.push({ port: connection.port, connection: connection.id, at: monotonic() })
         ENDINGS[ending]({ socket: request.socket, tcp: connection.tcp })
-      }, closeAfter)
+      }
+      idle.set(connection, end)
+      const allowed = changedTo ?? closeAfter
+      if (allowed !== undefined) connection.timer = setTimeout(end, allowed)
     })
   }
   const server = tls ? https.createServer(tls, onRequest) : http.createServer(onRequest)
@@ -94,16 +128,36 @@ function createServer({ closeAfter, ending = 'close', afterEnd = 'answer', adver
     socket.connection = {
       id: ++connections,
       port: socket.localPort,
-      opened: monotonic(),
+      opened: tcp.acceptedAt ?? monotonic(),
       requests: 0,
       tcp,
       timer: undefined,
     }
-    socket.once('close', () => clearTimeout(socket.connection.timer))
+    socket.once('close', () => {
+      clearTimeout(socket.connection.timer)
+      idle.delete(socket.connection)
+    })
     socket.on('error', () => {})
   })
   server.on('clientError', (_, socket) => socket.destroy())
   return server
+}
+
+/** The socket, for TLS on top of it, closed some milliseconds after TLS has said its last. */
+function endingLater(socket) {
+  const stream = new Duplex({
+    read() {},
+    write: (chunk, encoding, done) => void socket.write(chunk, encoding, done),
+    final(done) {
+      setTimeout(() => {
+        socket.destroy()
+        done()
+      }, SPLIT)
+    },
+  })
+  socket.on('data', (chunk) => stream.push(chunk))
+  socket.on('error', () => {})
+  return stream
 }
 
 function report() {

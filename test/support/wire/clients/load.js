@@ -1,0 +1,173 @@
+/**
+ * A keepwise pool under load, at the client's end of the wire: the built one of `dist/`, called through its dispatcher by
+ * a handler that counts how often each request is settled. It keeps the time itself, so that a request can be aimed at a
+ * millisecond. Answers:
+ *
+ *   open(options)      makes the pool; before everything else
+ *   run(lanes)         sends, in each lane one step after the other; gives what became of each
+ *   blockAmid(steps)   sends before and after the event loop is blocked; gives what became of each
+ *   unsettled()        ids that were not settled exactly once, and how often they were
+ *   descriptors()      sockets that this process has open
+ *   events(name)       the payloads of one event so far
+ *   stats(), explain(origin), block(milliseconds), close()
+ */
+import { readdirSync, readlinkSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createPool } from '../../../../dist/index.js'
+import { monotonic } from '../clock.js'
+import { ID_HEADER } from '../servers/ledger.js'
+import { answer } from '../talk.js'
+
+/**
+ * @typedef {object} Step
+ * @property {string} url
+ * @property {string} id
+ * @property {number} [idle] milliseconds to wait before
+ * @property {string} [method] Default: 'GET'
+ * @property {Record<string, string>} [headers]
+ * @property {number} [size] bytes of its body
+ * @property {number} [abortAfter] milliseconds
+ * @property {{ when: 'before' | 'unsent' | 'sent', milliseconds: number }} [block] blocks the event loop: before it is
+ *   sent; after the pool has taken it, before its first byte is written; or when its last byte is written
+ */
+
+/**
+ * @typedef {object} Outcome
+ * @property {string} id
+ * @property {string} method
+ * @property {string} url
+ * @property {number} at when it was given to the pool, in the time of `clock.js`
+ * @property {number} took milliseconds until it was settled
+ * @property {number} [status] of the answer
+ * @property {Failure} [error]
+ */
+
+/**
+ * @typedef {object} Failure
+ * @property {string} code what its caller sees
+ * @property {string} message
+ * @property {string} [cause] code of what keepwise has added to it
+ * @property {string} [reason] message of that
+ * @property {string} [verdict]
+ * @property {string} [refusal]
+ * @property {{ sent?: number, acknowledged?: number, fin: boolean, reset: boolean }} [evidence]
+ * @property {{ localPort: number, remotePort: number }} [connection] that it failed on
+ */
+
+const EVENTS = ['close', 'replay', 'learn']
+
+let pool
+const heard = Object.fromEntries(EVENTS.map((name) => [name, []]))
+/** How often each request was settled. @type {Map<string, number>} */
+const settlements = new Map()
+
+answer({
+  open,
+  run,
+  blockAmid,
+  unsettled: () => [...settlements].filter(([, times]) => times !== 1),
+  descriptors,
+  events: (name) => heard[name],
+  stats: () => pool.stats(),
+  explain: (origin) => pool.explain(origin),
+  block,
+  close: () => pool.close(),
+})
+
+function open(options) {
+  pool = createPool(options)
+  for (const name of EVENTS) pool.on(name, ({ connection, error, ...rest }) => heard[name].push(rest))
+}
+
+/** @param {Step[][]} lanes @returns {Promise<Outcome[]>} */
+async function run(lanes) {
+  return (await Promise.all(lanes.map(runLane))).flat()
+}
+
+async function runLane(steps) {
+  const outcomes = []
+  for (const step of steps) {
+    if (step.idle > 0) await sleep(step.idle)
+    if (step.block?.when === 'before') block(step.block.milliseconds)
+    outcomes.push(await send(step))
+  }
+  return outcomes
+}
+
+/**
+ * Sends some; when their last byte is written, gives others to the pool and blocks the event loop, before a byte of these
+ * is written; and sends the rest in the same turn.
+ *
+ * @param {{ written: Step[], taken: Step[], late: Step[], milliseconds: number }} steps
+ * @returns {Promise<Outcome[]>}
+ */
+function blockAmid({ written, taken, late, milliseconds }) {
+  return new Promise((resolve, reject) => {
+    let unwritten = written.length
+    const first = written.map((step) =>
+      send(step, () => {
+        if (--unwritten > 0) return
+        const second = taken.map((each) => send(each))
+        block(milliseconds)
+        const third = late.map((each) => send(each))
+        Promise.all([...first, ...second, ...third]).then(resolve, reject)
+      }),
+    )
+  })
+}
+
+function send({ url, id, method = 'GET', headers = {}, size, abortAfter, block: pause }, onSent = () => {}) {
+  const { origin, pathname: path } = new URL(url)
+  const body = size === undefined ? null : Buffer.alloc(size, 'x')
+  const at = monotonic()
+  settlements.set(id, 0)
+  return new Promise((resolve) => {
+    let status
+    let timer
+    const settle = (outcome) => {
+      clearTimeout(timer)
+      settlements.set(id, settlements.get(id) + 1)
+      resolve({ id, method, url, at, took: monotonic() - at, ...outcome })
+    }
+    const handler = {
+      onConnect: (abort) => {
+        if (abortAfter !== undefined) timer = setTimeout(abort, abortAfter)
+      },
+      onRequestSent: () => {
+        onSent()
+        if (pause?.when === 'sent') block(pause.milliseconds)
+      },
+      onHeaders: (statusCode) => {
+        status = statusCode
+        return true
+      },
+      onData: () => true,
+      onComplete: () => settle({ status }),
+      onError: (error) => settle({ error: tell(error) }),
+    }
+    pool.dispatcher.dispatch({ origin, path, method, headers: { ...headers, [ID_HEADER]: id }, body }, handler)
+    if (pause?.when === 'unsent') block(pause.milliseconds)
+  })
+}
+
+/** Asleep, not busy: other processes of the test need the processor, and the event loop stands still all the same. */
+function block(milliseconds) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+}
+
+function descriptors() {
+  return readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).startsWith('socket:')).length
+}
+
+function linkOf(fd) {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`)
+  } catch {
+    return '' // the one with which the directory was read
+  }
+}
+
+function tell({ code, message, cause }) {
+  const { code: added, message: reason, verdict, refusal, evidence, connection } = cause ?? {}
+  return { code, message, cause: added, reason, verdict, refusal, evidence, connection }
+}

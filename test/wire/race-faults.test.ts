@@ -1,0 +1,58 @@
+/**
+ * Random lives of a pool, three side by side, for some 15 s. A failure names its seed: `SEED=<number>` repeats that life
+ * as far as chance allows (the kernel and the machine have a say, too), `SOAK=<seconds>` goes on for longer.
+ */
+import { expect, it } from 'vitest'
+import { Random } from '../support/random.js'
+import { describeWith } from '../support/requirements.js'
+import { certificateFor } from '../support/wire/certificate.js'
+import { isRepeatable, type Life, live } from '../support/wire/faults.js'
+
+/** No life begins later than that. */
+const SECONDS = Number(process.env.SOAK ?? 12)
+const SIDE_BY_SIDE = 3
+
+const isRepetition = process.env.SEED !== undefined
+const FIRST_SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+
+/** What must not be, in words. */
+function complaintsOf({ outcomes, unsettled, stats, leaked, ledger }: Life): string[] {
+  const timesOf = (id: string) => ledger.times.get(id) ?? 0
+  const wrong = [
+    ...unsettled.map((each) => `not settled exactly once: ${JSON.stringify(each)}`),
+    ...ledger.twice.filter((id) => !isRepeatable(id)).map((id) => `processed ${timesOf(id)} times: ${id}`),
+    ...outcomes
+      .filter(({ status, id }) => status === 200 && timesOf(id) === 0)
+      .map(({ id }) => `answered, and never processed: ${id}`),
+    ...outcomes
+      .filter(({ error, id }) => error?.cause === 'ERR_KEEPWISE_CONNECT' && timesOf(id) > 0 && !isRepeatable(id))
+      .map(({ id }) => `failed for want of a connection, and processed: ${id}`),
+  ]
+  if (stats.pending !== 0) wrong.push(`${stats.pending} pending when all are settled`)
+  if (leaked !== 0) wrong.push(`${leaked} sockets leaked`)
+  return wrong
+}
+
+describeWith(['linux', 'root', 'netns', 'tun', 'ip', 'koffi', 'openssl'], 'random faults', () => {
+  it(
+    'settle each request once, have nothing processed twice that must not be, and leave nothing behind',
+    async () => {
+      const deadline = performance.now() + SECONDS * 1000
+      const lives: Life[] = []
+      let nextSeed = FIRST_SEED
+      const liveOn = async () => {
+        do {
+          const seed = nextSeed++
+          const life = await live(new Random(seed), certificateFor)
+          lives.push(life)
+          expect(complaintsOf(life), `SEED=${seed}`).toEqual([])
+        } while (performance.now() < deadline && !isRepetition)
+      }
+      await Promise.all(Array.from({ length: isRepetition ? 1 : SIDE_BY_SIDE }, liveOn))
+      const sum = (count: (life: Life) => number) => lives.reduce((all, life) => all + count(life), 0)
+      expect(sum(({ outcomes }) => outcomes.filter(({ status }) => status === 200).length)).toBeGreaterThan(50)
+      expect(sum(({ replays }) => replays)).toBeGreaterThan(0)
+    },
+    SECONDS * 1000 + 60_000,
+  )
+})
