@@ -276,7 +276,7 @@ export class Exchange extends Waiter {
   /** Whether a repetition does no harm. */
   private get harmless(): boolean {
     const { method, headers } = this.options
-    return isIdempotent(method) || requestHeader(headers, IDEMPOTENCY_KEY) !== undefined
+    return isIdempotent(method) || Boolean(requestHeader(headers, IDEMPOTENCY_KEY))
   }
 
   /**

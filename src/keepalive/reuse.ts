@@ -55,8 +55,8 @@ export function isDoubtful(
   now: number,
 ): boolean {
   const age = now - idleSince
-  if (!provable && age >= SHORTEST_IDLE_TIMER) return true
-  return suspectedTimeout !== undefined && age >= suspectedTimeout - margin
+  if (age < SHORTEST_IDLE_TIMER) return false
+  return !provable || (suspectedTimeout !== undefined && age >= suspectedTimeout - margin)
 }
 
 /**

@@ -438,8 +438,17 @@ export class OriginPool implements DialOwner, LineOwner {
       isDoubtful(connection, connection.link.provable, now) &&
       this.size < this.#core.options.maxConnections &&
       this.#core.slots.hasRoom &&
-      waiter.prefersNew()
+      waiter.prefersNew() &&
+      !this.#isProvenWrong(connection, now)
     )
+  }
+
+  /** Whether a suspicion that speaks against a connection ends here: one that idles for longer is still whole. */
+  #isProvenWrong({ lesson, link }: Connection, now: number): boolean {
+    const { oldest } = this.#idle
+    if (lesson?.suspected === undefined || !link.provable || oldest?.lesson !== lesson) return false
+    if (oldest.link.inspect()?.established) lesson.outlived(now - oldest.idleSince, now)
+    return lesson.suspected === undefined
   }
 
   /** @param dials whether to open a connection for it though others are idle */

@@ -59,6 +59,19 @@ describe('a request that insists on a new connection', () => {
     expect(rig.origin().size).toBe(2)
   })
 
+  it('has one opened for it though an idle one is about to be free: that is looked at for somebody who has left', async () => {
+    const rig = new PoolRig({}, { kernel: false })
+    await rig.idle(1)
+    rig.clock.advance(10)
+    rig.origin().cancel(rig.acquire())
+    expect(rig.origin().state).toMatchObject({ idle: 1, dialing: 0 })
+    const waiter = rig.acquireNew()
+    expect(rig.dialer.running).toHaveLength(1)
+    rig.twoTurns()
+    await rig.openAll()
+    expect(waiter.connection.id).toBe(2)
+  })
+
   it('is served in the order of arrival among others of its kind, each by a connection of its own', async () => {
     const rig = new PoolRig()
     const waiters = [rig.acquireNew(), rig.acquireNew(), rig.acquireNew()]

@@ -155,3 +155,38 @@ describe('where the kernel can be asked, a request that must not be repeated', (
     expect(rig.acquire().connection.id).toBe(2)
   })
 })
+
+describe('where one close has made a server suspicious, a request that must not be repeated', () => {
+  const suspect = async (rig: PoolRig): Promise<void> => {
+    const [closed] = await rig.idle(1)
+    rig.clock.advance(1_000)
+    linkOf(closed!).ends({ fin: true, finAge: 0 })
+  }
+
+  it('has a connection opened for it, once the idle ones are as old, less the margin', async () => {
+    const rig = new PoolRig()
+    await suspect(rig)
+    const [idle] = await rig.idle(1)
+    rig.clock.advance(949)
+    const early = rig.acquire('a', careful())
+    expect(early.connection).toBe(idle)
+    rig.release(idle!)
+    rig.clock.advance(950)
+    const late = rig.acquire('a', careful())
+    await rig.openAll()
+    expect(late.connection).not.toBe(idle)
+  })
+
+  it('has the idle one again as soon as one has clearly outlived the suspicion', async () => {
+    const rig = new PoolRig()
+    await suspect(rig)
+    const [older, newer] = await rig.connect(2)
+    rig.release(older!)
+    rig.clock.advance(1_100)
+    rig.release(newer!)
+    rig.clock.advance(1_000)
+    const waiter = rig.acquire('a', careful())
+    expect(waiter.connection).toBe(newer)
+    expect(older!.suspectedTimeout).toBeUndefined()
+  })
+})

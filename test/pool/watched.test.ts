@@ -239,6 +239,15 @@ describe('a watched connection', () => {
     expect(waiter.connection.id).toBe(5)
   })
 
+  it('is closed at maxConnections before any idle one when somebody insists on a new connection', async () => {
+    const [rig] = await watching({ maxConnections: 2 })
+    await rig.idle(1)
+    const waiter = rig.acquireNew()
+    expect(rig.endings).toEqual([[4, 'surplus']])
+    await rig.openAll()
+    expect(waiter.connection.id).toBe(6)
+  })
+
   it('is left alone at maxConnections by one who can have an idle connection', async () => {
     const [rig] = await watching({ maxConnections: 2 })
     await rig.idle(1)

@@ -10,6 +10,7 @@ import {
   bodiesOf,
   endings,
   failureOf,
+  idleConnections,
   serve,
   serveAll,
   TRACK,
@@ -25,14 +26,11 @@ describeWith(TRACK, 'a request whose replay dies as well', () => {
   async function fill(pool: TrackPool, server: ScriptedServer, count: number): Promise<ScriptedConnection[]> {
     await Promise.all(Array.from({ length: count }, () => get(pool, server.origin)))
     await untilIdle(pool, count)
-    const { connections } = pool.explain(server.origin)
-    const portOf = ({ raw }: ScriptedConnection) => raw.remotePort
-    const used = [...connections].sort((one, other) => one.idle - other.idle || other.id - one.id)
-    return used.map(({ localPort }) => server.connections.find((each) => portOf(each) === localPort)!)
+    return idleConnections(pool, server)
   }
 
   it('is sent a second time, on a new connection though another one idles', async () => {
-    // Every connection serves one request, and closes on the next; only the third is any good.
+    // The first three serve one request each, and close on the next.
     const server = await track.server((nth) => (nth <= 3 ? [serve(), request(), close()] : [serveAll]))
     const pool = track.pool()
     await fill(pool, server, 3)
@@ -60,10 +58,12 @@ describeWith(TRACK, 'a request whose replay dies as well', () => {
   })
 
   it('is sent a second time though it must not be repeated, where both were refused', async () => {
+    await track.wire.setDelay(20)
     const server = await track.server()
     const pool = track.pool()
     const [first, second] = await fill(pool, server, 2)
     const start = monotonic()
+    await track.wire.setDelay(1, 'toServer')
     // The end of the first connection is to arrive before that of the second, which is on its way by then.
     await track.wire.setDelay(60, 'toClient')
     first!.destroy()

@@ -129,12 +129,12 @@ describeWith(TRACK, 'a raced request', () => {
   })
 
   it('is healed where it is the redirected one that raced', async () => {
-    await track.wire.setDelay(10)
+    await track.wire.setDelay(20)
     const server = await track.server((nth) => (nth === 1 ? [take(), respond(moved), closeLate] : [serveAll]))
     const moved = { status: 307, reason: 'Temporary Redirect', headers: { location: '/there' } }
     /** Word of its end takes longer than the answer did: the client has used the connection again by then. */
     const closeLate: Step = async (connection) => {
-      await track.wire.setDelay(40, 'toClient')
+      await track.wire.setDelay(60, 'toClient')
       connection.destroy()
     }
     const pool = track.pool()

@@ -15,14 +15,22 @@ import {
 import { describeWith } from '../support/requirements.js'
 import { request } from '../support/servers/script-steps.js'
 import type { ScriptedServer } from '../support/servers/scripted.js'
-import { bodiesOf, descriptors, endings, failureOf, serveAll, TRACK, type TrackPool, useTrack } from './race-track.js'
+import {
+  BOTH_ENDS,
+  bodiesOf,
+  descriptors,
+  endings,
+  failureOf,
+  idleConnections,
+  serveAll,
+  TRACK,
+  type TrackPool,
+  useTrack,
+} from './race-track.js'
 
 /** One way of a round trip that keeps a request waiting for its evidence for some time; for connections made meanwhile. */
 const LONG_WAY = 60
 const TWO_ROUND_TRIPS = 4 * LONG_WAY
-
-/** Descriptors that a connection takes: the server is in this process, too. */
-const BOTH_ENDS = 2
 
 describeWith(TRACK, 'a request between death and verdict', () => {
   const track = useTrack()
@@ -402,7 +410,8 @@ describeWith(TRACK, 'many races at once', () => {
       const caught = await catchingUncaught(async () => {
         for (let round = 0; round < 3; round++) {
           await Promise.all(Array.from({ length: COUNT }, () => get(pool, server.origin)))
-          const connections = server.connections.filter(({ closedAt }) => closedAt === undefined).slice(-COUNT)
+          await until(() => pool.stats().dialing === 0) // for those that were aborted
+          const connections = idleConnections(pool, server)
           const races: Told[] = []
           await track.cross(
             server,

@@ -13,6 +13,7 @@ import type { Script, ScriptedServer } from '../support/servers/scripted.js'
 import type { ScriptedConnection } from '../support/servers/scripted-connection.js'
 import { monotonic } from '../support/wire/clock.js'
 import {
+  BOTH_ENDS,
   bodiesOf,
   descriptors,
   type Ending,
@@ -321,7 +322,7 @@ describeWith(TRACK, 'a 408 that is being looked into', () => {
     await told.ended
     expect(told.error?.name).toBe('AbortError')
     await track.wire.mend()
-    await until(() => descriptors() < before)
+    await until(() => descriptors() === before - BOTH_ENDS)
     expect(told.calls.at(-1)).toBe('onError')
     expect(pool.stats()).toMatchObject({ pending: 0, replayed: 0 })
   })
@@ -333,7 +334,7 @@ describeWith(TRACK, 'a 408 that is being looked into', () => {
     await told.ended
     expect(told.error).toBe(reason)
     await track.wire.mend()
-    await until(() => descriptors() < before)
+    await until(() => descriptors() === before - BOTH_ENDS)
     expect(told.calls.filter((call) => /onError|onComplete/.test(call))).toEqual(['onError'])
     expect(pool.stats().pending).toBe(0)
   })

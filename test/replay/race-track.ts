@@ -169,6 +169,7 @@ export class RaceTrack {
     const start = monotonic()
     await this.wire.hold('toServer')
     const sent = send()
+    Promise.resolve(sent).catch(() => {}) // the caller's to await
     await this.entered('toServer', start, ({ payload }) => payload > 0)
     await ending(newest(server))
     return { sent }
@@ -230,10 +231,22 @@ export interface Failure extends NodeJS.ErrnoException {
   readonly cause?: ConnectionError
 }
 
+/** A server's ends of the connections that idle in a pool, in the order in which the pool will use them. */
+export function idleConnections(pool: Pool, { origin, connections }: ScriptedServer): ScriptedConnection[] {
+  const { connections: idle } = pool.explain(origin)
+  const ports = [...idle]
+    .sort((one, other) => one.idle - other.idle || other.id - one.id)
+    .map(({ localPort }) => localPort)
+  return ports.flatMap((port) => connections.filter(({ raw }) => raw.remotePort === port))
+}
+
 /** Waits until a pool has a number of idle connections and nothing to do. */
 export async function untilIdle(pool: Pool, count = 1): Promise<void> {
   await until(() => pool.stats().idle === count && pool.stats().pending === 0)
 }
+
+/** Descriptors that a connection takes: both of its ends are in this process. */
+export const BOTH_ENDS = 2
 
 /** Descriptors of this process. */
 export function descriptors(): number {

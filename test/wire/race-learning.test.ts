@@ -8,7 +8,7 @@ import { Random } from '../support/random.js'
 import { itWith, type Requirement } from '../support/requirements.js'
 import { certificateFor } from '../support/wire/certificate.js'
 import { monotonic } from '../support/wire/clock.js'
-import { bodyOf, failuresAmong, Load, type Outcome, urlsOf } from '../support/wire/load.js'
+import { bodyOf, failuresAmong, Load, type Outcome, type Step, urlsOf } from '../support/wire/load.js'
 import { MortalServer } from '../support/wire/mortal.js'
 import { servers } from '../support/wire/programs.js'
 import { realTime } from '../support/wire/real-time.js'
@@ -51,11 +51,11 @@ function withServer(setting: Setting, body: (scene: Scene) => Promise<void>): Pr
   })
 }
 
-/** So many requests at once, half of them POSTs, each after an idle time of its own. */
-function volley(load: Load, url: string, count: number, idle: () => number = () => 0): Promise<Outcome[]> {
+/** So many requests at once, half of them POSTs. */
+function volley(load: Load, url: string, count: number, more: () => Partial<Step> = () => ({})): Promise<Outcome[]> {
   const lanes = Array.from({ length: count }, (_, lane) => {
     const method = lane % 2 === 0 ? 'POST' : 'GET'
-    return [{ url, id: `${lane}`, method, idle: idle(), ...bodyOf(method) }]
+    return [{ url, id: `${lane}`, method, ...bodyOf(method), ...more() }]
   })
   return load.run(lanes)
 }
@@ -66,13 +66,13 @@ async function learned(load: Load): Promise<(number | undefined)[]> {
 
 const isAbout = (timeout: number) => (known: number | undefined) => Math.abs((known ?? Infinity) - timeout) <= PRECISION
 
-/** Four requests every so often, until what was learned is about this; gives the milliseconds it took. */
-async function untilLearned({ load, url }: Scene, timeout: number, patience: number): Promise<number> {
+/** A few requests every so often, until what was learned is about this. */
+async function untilLearned({ load, url }: Scene, timeout: number, patience: number, more?: () => Partial<Step>) {
   const start = monotonic()
   while (monotonic() - start < patience) {
-    expect(failuresAmong(await volley(load, url, 4))).toEqual([])
+    expect(failuresAmong(await volley(load, url, 2, more))).toEqual([])
     await sleep(ROUND)
-    if (isAbout(timeout)((await learned(load)).at(-1))) return monotonic() - start
+    if (isAbout(timeout)((await learned(load)).at(-1))) return
   }
   throw new Error(`${timeout} ms not learned in ${patience} ms, but ${JSON.stringify(await load.events('learn'))}`)
 }
@@ -97,7 +97,7 @@ describe.concurrent('learning from a server that closes unannounced', () => {
         const outcomes: Outcome[] = []
         // A connection has idled for up to 35 ms more or less than the request has waited: from 60 ms before to 10 after.
         for (let round = 0; round < 10; round++)
-          outcomes.push(...(await volley(load, url, 100, () => 957 + random.next() * 35)))
+          outcomes.push(...(await volley(load, url, 100, () => ({ idle: 957 + random.next() * 35 }))))
         const after = await load.stats()
         expect(outcomes).toHaveLength(1000)
         expect(failuresAmong(outcomes)).toEqual([])
@@ -134,6 +134,12 @@ describe.concurrent('learning from a server that closes unannounced', () => {
       await untilLearned(scene, 700, 10_000)
       expect((await scene.load.explain(scene.url)).idleTimeout.source).toBe('learned')
     }),
+  )
+
+  itWith(WIRE, 'after 0.7 s, by a client that reads each response 0.2 s late: it counts from when that was here', () =>
+    withServer({ closeAfter: 700 }, (scene) =>
+      untilLearned(scene, 700, 10_000, () => ({ block: { when: 'sent', milliseconds: 120 } })),
+    ),
   )
 
   itWith(WIRE, 'does not happen where it is switched off', () =>

@@ -18,7 +18,7 @@ describeWith(['linux', 'root', 'netns', 'tun', 'ip', 'koffi'], 'crossing', () =>
       const { ports } = await server.call('listen', { closeAfter: 300 })
       const url = `http://${wire.server.address}:${ports[0]}/`
       const client = await wire.client.node(clients.keepwise)
-      await client.call('open', {})
+      await client.call('open', { replay: 'off' })
       const first: KeepwiseAnswer = await client.call('request', url, { id: 'first' })
       expect(first.status).toBe(200)
       const raced: KeepwiseAnswer = await crossing(wire, () =>

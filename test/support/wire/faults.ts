@@ -27,8 +27,8 @@ type Port = Pick<IdleServerOptions, 'closeAfter' | 'ending' | 'afterEnd' | 'tls'
 
 export interface Life {
   outcomes: Outcome[]
-  /** Requests that were not settled exactly once. */
-  unsettled: unknown[]
+  /** What the callers' handlers should not have seen, in words. */
+  violations: string[]
   /** When all were settled. */
   stats: PoolStats
   /** Sockets of the client that are still open after the pool was closed. */
@@ -54,8 +54,9 @@ export function live(random: Random, certificate: (address: string) => Certifica
     const outcomes = await running
     const stats = await load.stats()
     await load.close()
+    const leaked = (await socketsLeft(load)) - socketsBefore
     return {
-      ...{ outcomes, stats, unsettled: await load.unsettled(), leaked: (await socketsLeft(load)) - socketsBefore },
+      ...{ outcomes, stats, leaked, violations: await load.violations() },
       ...{ ledger: server.ledger(), deaths: server.deaths, replays: (await load.events('replay')).length },
     }
   })

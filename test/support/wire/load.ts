@@ -32,19 +32,13 @@ export class Load {
     return this.talker.call('blockAmid', steps)
   }
 
-  /** Sends one request. */
-  async send(step: Step): Promise<Outcome> {
-    const [outcome] = await this.run([[step]])
-    return outcome as Outcome
-  }
-
   events<Name extends 'close' | 'replay' | 'learn'>(name: Name): Promise<Heard<Name>[]> {
     return this.talker.call('events', name)
   }
 
-  /** Requests that were not settled exactly once, and how often they were. */
-  unsettled(): Promise<[id: string, times: number][]> {
-    return this.talker.call('unsettled')
+  /** What should not be, in words: requests begun or settled more than once, or not at all. */
+  violations(): Promise<string[]> {
+    return this.talker.call('violations')
   }
 
   /** Sockets that the process has open, the pool's and others. */
@@ -58,11 +52,6 @@ export class Load {
 
   explain(url: string): Promise<Explanation> {
     return this.talker.call('explain', url)
-  }
-
-  /** Lets its event loop stand still. */
-  block(milliseconds: number): Promise<void> {
-    return this.talker.call('block', milliseconds)
   }
 
   close(): Promise<void> {

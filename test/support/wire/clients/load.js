@@ -1,15 +1,15 @@
 /**
  * A keepwise pool under load, at the client's end of the wire: the built one of `dist/`, called through its dispatcher by
- * a handler that counts how often each request is settled. It keeps the time itself, so that a request can be aimed at a
+ * a handler that notes what no handler should see. It keeps the time itself, so that a request can be aimed at a
  * millisecond. Answers:
  *
  *   open(options)      makes the pool; before everything else
  *   run(lanes)         sends, in each lane one step after the other; gives what became of each
  *   blockAmid(steps)   sends before and after the event loop is blocked; gives what became of each
- *   unsettled()        ids that were not settled exactly once, and how often they were
+ *   violations()       what should not be, in words: requests begun or settled more than once, or not at all
  *   descriptors()      sockets that this process has open
  *   events(name)       the payloads of one event so far
- *   stats(), explain(origin), block(milliseconds), close()
+ *   stats(), explain(origin), close()
  */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -58,19 +58,19 @@ const EVENTS = ['close', 'replay', 'learn']
 
 let pool
 const heard = Object.fromEntries(EVENTS.map((name) => [name, []]))
-/** How often each request was settled. @type {Map<string, number>} */
-const settlements = new Map()
+/** How often each request was begun and settled. @type {{ id: string, begun: number, settled: number }[]} */
+const sent = []
 
 answer({
   open,
   run,
   blockAmid,
-  unsettled: () => [...settlements].filter(([, times]) => times !== 1),
+  violations: () =>
+    sent.filter(({ begun, settled }) => begun !== 1 || settled !== 1).map((request) => JSON.stringify(request)),
   descriptors,
   events: (name) => heard[name],
   stats: () => pool.stats(),
   explain: (origin) => pool.explain(origin),
-  block,
   close: () => pool.close(),
 })
 
@@ -120,17 +120,19 @@ function send({ url, id, method = 'GET', headers = {}, size, abortAfter, block: 
   const { origin, pathname: path } = new URL(url)
   const body = size === undefined ? null : Buffer.alloc(size, 'x')
   const at = monotonic()
-  settlements.set(id, 0)
+  const times = { id, begun: 0, settled: 0 }
+  sent.push(times)
   return new Promise((resolve) => {
     let status
     let timer
     const settle = (outcome) => {
       clearTimeout(timer)
-      settlements.set(id, settlements.get(id) + 1)
+      times.settled++
       resolve({ id, method, url, at, took: monotonic() - at, ...outcome })
     }
     const handler = {
       onConnect: (abort) => {
+        times.begun++
         if (abortAfter !== undefined) timer = setTimeout(abort, abortAfter)
       },
       onRequestSent: () => {
