@@ -126,22 +126,37 @@ describe('a connection whose learned time is over', () => {
   })
 })
 
-describe('a connection whose learned time is over is not watched where its place is needed:', () => {
-  /** Its response had lain in the kernel for longer than is learned. */
-  const releaseLate = (rig: PoolRig, connection: Connection): void => {
-    rig.core.agenda.cancel(connection)
-    rig.clock.advance(6_000)
-    linkOf(connection).kernel = healthy({ sinceLastData: 5_500 })
-    rig.release(connection)
-  }
+/** Its response had lain in the kernel for 5.5 s, longer than is learned. */
+function releaseLate(rig: PoolRig, connection: Connection): void {
+  rig.core.agenda.cancel(connection)
+  rig.clock.advance(6_000)
+  linkOf(connection).kernel = healthy({ sinceLastData: 5_500 })
+  rig.release(connection)
+}
 
-  it('otherwise it is', async () => {
+describe('a connection whose learned time was over before it came back', () => {
+  it('is watched for as long as any other', async () => {
     const rig = await curious()
     const [connection] = await rig.connect(1)
     releaseLate(rig, connection!)
     expect(connection!.state).toBe('watched')
+    rig.clock.advance(12_000 - 5_500 - 1)
+    expect(rig.endings).toEqual([])
+    rig.clock.advance(1)
+    expect(rig.endings).toEqual([[4, 'learned-timeout']])
   })
 
+  it('gives way to another origin like any other', async () => {
+    const rig = await curious({ maxTotalConnections: 1 })
+    const [connection] = await rig.connect(1)
+    releaseLate(rig, connection!)
+    expect(connection!.state).toBe('watched')
+    rig.acquire('b')
+    expect(rig.endings).toEqual([[4, 'surplus']])
+  })
+})
+
+describe('a connection whose learned time is over is not watched where its place is needed:', () => {
   it('somebody waits at maxConnections', async () => {
     const rig = await curious({ maxConnections: 1 })
     const [connection] = await rig.connect(1)
