@@ -17,7 +17,7 @@ const COLUMNS = 2
 const GUTTER = 28
 const PANEL = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GUTTER) / COLUMNS
 /** Within a panel: the names on the left, the numbers on the right, the bars between them. */
-const NAMES = 146
+const NAMES = 160
 const NUMBERS = 92
 const BAR = PANEL - NAMES - NUMBERS
 const ROW = 19
