@@ -40,13 +40,15 @@ console.log(`interceptor: ${retried.statusCode}, after two answers of 503`)
 await retried.body.dump()
 
 try {
-  await request(`${origin}/crash`, { dispatcher })
+  await request(`${origin}/crash`, { dispatcher, method: 'POST', body: 'may have been processed' })
 } catch (error) {
-  // The code that callers match on is undici's or Node's; what is known of the connection is the cause.
-  const { requests, remoteAddress } = error.cause.connection
+  // The code that callers match on is undici's or Node's; what is known of the connection, and of the request, is the cause.
+  const { connection, verdict, refusal } = error.cause
+  const { requests, remoteAddress } = connection
   console.log(
     `error: ${error.code}, cause ${error.cause.code}: request ${requests} on its connection to ${remoteAddress}`,
   )
+  console.log(`sent again? no: ${verdict}, ${refusal}`)
 }
 
 const { requests, opened } = pool.stats()

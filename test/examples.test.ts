@@ -34,6 +34,7 @@ const outputs: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     'stream: "PUT streamed"',
     'interceptor: 200, after two answers of 503',
     'error: ECONNRESET, cause ERR_KEEPWISE_CONNECTION: request 6 on its connection to 127.0.0.1',
+    'sent again? no: unknown, not-proven',
     '6 requests, 1 connection',
   ],
   'install.mjs': [
