@@ -64,7 +64,11 @@ async function learned(load: Load): Promise<(number | undefined)[]> {
   return (await load.events('learn')).map(({ timeout }) => timeout)
 }
 
-const isAbout = (timeout: number) => (known: number | undefined) => Math.abs((known ?? Infinity) - timeout) <= PRECISION
+/** Too long never; a packet that a busy machine holds up on the wire makes one close look early, and the smallest counts. */
+const isAbout =
+  (timeout: number) =>
+  (known = Infinity) =>
+    known >= 0.85 * timeout && known <= timeout + PRECISION
 
 /** A few requests every so often, until what was learned is about this. */
 async function untilLearned({ load, url }: Scene, timeout: number, patience: number, more?: () => Partial<Step>) {
@@ -77,7 +81,7 @@ async function untilLearned({ load, url }: Scene, timeout: number, patience: num
   throw new Error(`${timeout} ms not learned in ${patience} ms, but ${JSON.stringify(await load.events('learn'))}`)
 }
 
-describe.concurrent('learning from a server that closes unannounced', () => {
+describe('learning from a server that closes unannounced', () => {
   itWith(
     WIRE,
     'after 1 s: fewer than 1 of 1000 requests aimed at that needs a replay; it is followed to 0.6 s in about 5 s',
@@ -157,7 +161,7 @@ describe.concurrent('learning from a server that closes unannounced', () => {
   )
 })
 
-describe.concurrent('learning from a server that is killed', () => {
+describe('learning from a server that is killed', () => {
   itWith(WIRE, 'does not happen, though it has closed connections of all ages again and again', () =>
     withWire({ delay: DELAY }, async (wire) => {
       const server = await MortalServer.start(wire)
