@@ -151,6 +151,7 @@ const refusals: Readonly<Record<ReplayRefusal, string>> = {
   'not-proven':
     'it may have been processed. Give it an Idempotency-Key if the server honours one, or choose another "replay".',
   'body-gone': 'its body was a stream, or too long to be remembered. Give it as a string or a buffer.',
+  'unknown-node': "this Node's requests are not known well enough to be sent again (capabilities.requestReplay).",
   'new-connection': 'the connection was new, so this was no keep-alive race.',
   'response-begun': 'part of the response had arrived.',
   'not-the-peer': 'it was not the peer that ended the connection.',

@@ -16,6 +16,7 @@ export function createPool(options?: PoolOptions): Pool {
   return new Pool(resolveOptions(options), { clock: systemClock, native: loadNative() })
 }
 
+export { HttpAgent, HttpsAgent } from './drop-in.js'
 export {
   AcquireTimeoutError,
   ClosedError,
@@ -33,6 +34,7 @@ export type { LivenessOption, LivenessPreset, LivenessTriple } from './liveness/
 export { presets as livenessPresets } from './liveness/presets.js'
 export type { AppliedLiveness } from './liveness/settings.js'
 export type { SystemLiveness } from './liveness/system.js'
+export type { HttpAgentOptions, HttpsAgentOptions } from './options/agent-options.js'
 export type { ConnectOptions } from './options/connect.js'
 export type { PoolOptions } from './options/pool-options.js'
 export type { Pool } from './pool.js'

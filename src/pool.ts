@@ -1,7 +1,11 @@
 /**
  * The pool as its users have it: its faces, its events, its numbers, its life.
  */
+import type { AgentOptions } from 'node:https'
 import { type Dispatcher, errors } from 'undici'
+import { PoolHttpAgent, PoolHttpsAgent } from './agent/agents.js'
+import type { AgentGround } from './agent/face.js'
+import { installAgents } from './agent/global.js'
 import type { Clock } from './clock.js'
 import { KeepwiseDispatcher } from './dispatcher/dispatcher.js'
 import { installGlobally } from './dispatcher/global.js'
@@ -37,6 +41,9 @@ export class Pool {
   /** What this machine lets the pool do. */
   readonly capabilities: Capabilities
   readonly #core: PoolCore
+  readonly #ground: AgentGround
+  #httpAgent: PoolHttpAgent | undefined
+  #httpsAgent: PoolHttpsAgent | undefined
 
   /** @internal */
   constructor(options: ResolvedOptions, { clock, native }: Ground) {
@@ -52,8 +59,26 @@ export class Pool {
       automaticIdleTime: tools.tcpInfo === undefined ? AUTOMATIC_IDLE_TIME.unasked : AUTOMATIC_IDLE_TIME.asked,
       random: Math.random,
     })
+    this.#ground = { core: this.#core, tools }
     this.capabilities = capabilitiesOf(native)
     this.dispatcher = new KeepwiseDispatcher(this.#core) as unknown as Dispatcher & FetchDispatcher
+  }
+
+  /** @internal */
+  static groundOf(pool: Pool): AgentGround {
+    return pool.#ground
+  }
+
+  /** For clients on node:http: `http.request({ agent })`, axios, got, … */
+  get httpAgent(): PoolHttpAgent {
+    this.#httpAgent ??= new PoolHttpAgent(this.#ground, this.#agentOptions)
+    return this.#httpAgent
+  }
+
+  /** For clients on node:https. */
+  get httpsAgent(): PoolHttpsAgent {
+    this.#httpsAgent ??= new PoolHttpsAgent(this.#ground, this.#agentOptions)
+    return this.#httpsAgent
   }
 
   on<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): this {
@@ -99,12 +124,18 @@ export class Pool {
   }
 
   /**
-   * Puts the pool in place of the process's defaults: undici's global dispatcher, which the built-in `fetch` uses.
+   * Puts the pool in place of the process's defaults: undici's global dispatcher, which the built-in `fetch` uses, and the
+   * global agents of node:http and node:https.
    *
    * @returns undoes it, for what nobody else has replaced in the meantime; to call it twice does nothing
    */
   install(): () => void {
-    return installGlobally(this.dispatcher)
+    const restoreDispatcher = installGlobally(this.dispatcher)
+    const restoreAgents = installAgents(this)
+    return () => {
+      restoreDispatcher()
+      restoreAgents()
+    }
   }
 
   /** Takes no more requests, finishes those it took, closes what is idle; resolves when all connections are closed. */
@@ -119,6 +150,12 @@ export class Pool {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** What holds for the pool's connections holds for those that its agents open. */
+  get #agentOptions(): AgentOptions {
+    const { connect, scheduling } = this.#core.options
+    return { ...connect.rest, scheduling, keepAlive: true }
   }
 }
 

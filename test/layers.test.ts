@@ -10,8 +10,10 @@ import { describe, expect, it } from 'vitest'
 /** From top to bottom. A folder with its slash is everything in it. A file may import from its own layer and below. */
 const layers = [
   'index.ts',
+  'drop-in.ts',
   'pool.ts',
   'dispatcher/',
+  'agent/',
   'telemetry/',
   'pool/',
   'wire/',

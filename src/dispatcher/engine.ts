@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { type buildConnector, Client } from 'undici'
 import type { Connection } from '../pool/connection.js'
+import type { Engine } from '../pool/engine.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { SocketLink } from '../wire/socket-link.js'
 
@@ -20,31 +21,60 @@ const NEVER = 2 ** 31 - 1
 /** What a request is failed with, inside, when its connection is gone before it was written. Callers never see it. */
 const gone = Object.assign(new Error('the connection is gone'), { code: 'KEEPWISE_GONE' })
 
-/** The connection's client, made when it carries its first request. */
+/** The connection's client, made when it carries its first request for the dispatcher. */
 export function engineOf(connection: Connection, options: EngineOptions): Client {
-  connection.engine ??= createEngine(connection, options)
-  return connection.engine as Client
+  const { engine } = connection
+  if (engine instanceof ConnectionClient) return engine
+  return connection.use(ConnectionClient, () => new ConnectionClient(connection, options))
 }
 
-function createEngine({ link, origin }: Connection, { headersTimeout, bodyTimeout }: EngineOptions): Client {
-  let socket: Socket | undefined = (link as SocketLink).socket
-  return new Client(urlOf(origin), {
-    // Called back in a microtask: undici's client does not go on by itself after a connect that ends at once.
-    connect: (_options: buildConnector.Options, callback: buildConnector.Callback) =>
-      queueMicrotask(() => {
-        const mine = socket
-        socket = undefined
-        if (mine === undefined || mine.destroyed) callback(gone, null)
-        else callback(null, mine)
-      }),
-    pipelining: 1,
-    keepAliveTimeout: NEVER,
-    keepAliveMaxTimeout: NEVER,
-    keepAliveTimeoutThreshold: -NEVER,
-    headersTimeout: Math.ceil(headersTimeout), // whole milliseconds only
-    bodyTimeout: Math.ceil(bodyTimeout),
-  })
+/** What undici listens to, beside the close of its socket. */
+const heard = ['readable', 'end', 'error'] as const
+
+class ConnectionClient extends Client implements Engine {
+  readonly #socket: Socket
+  /** How many listeners to each of `heard` the socket had before undici's. */
+  readonly #before: readonly number[]
+  /** undici's, while another engine has the socket. */
+  #shelved: readonly (readonly Listener[])[] = []
+
+  constructor({ link, origin }: Connection, { headersTimeout, bodyTimeout }: EngineOptions) {
+    const { socket } = link as SocketLink
+    let unused: Socket | undefined = socket
+    super(urlOf(origin), {
+      // Called back in a microtask: undici's client does not go on by itself after a connect that ends at once.
+      connect: (_options: buildConnector.Options, callback: buildConnector.Callback) =>
+        queueMicrotask(() => {
+          const mine = unused
+          unused = undefined
+          if (mine === undefined || mine.destroyed) callback(gone, null)
+          else callback(null, mine)
+        }),
+      pipelining: 1,
+      keepAliveTimeout: NEVER,
+      keepAliveMaxTimeout: NEVER,
+      keepAliveTimeoutThreshold: -NEVER,
+      headersTimeout: Math.ceil(headersTimeout), // whole milliseconds only
+      bodyTimeout: Math.ceil(bodyTimeout),
+    })
+    this.#socket = socket
+    this.#before = heard.map((event) => socket.listenerCount(event))
+  }
+
+  attach(): void {
+    for (const [index, listeners] of this.#shelved.entries())
+      for (const listener of listeners) this.#socket.on(heard[index] as string, listener)
+    this.#shelved = []
+  }
+
+  detach(): void {
+    this.#shelved = heard.map((event, index) => this.#socket.listeners(event).slice(this.#before[index]) as Listener[])
+    for (const [index, listeners] of this.#shelved.entries())
+      for (const listener of listeners) this.#socket.off(heard[index] as string, listener)
+  }
 }
+
+type Listener = (...args: unknown[]) => void
 
 const urls = new WeakMap<OriginPool, URL>()
 

@@ -11,6 +11,7 @@
 import type { Duplex, Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import { addCause, ConnectionError, KeepwiseError, type ReplayVerdict } from '../errors.js'
+import { connectionHeaders } from '../keepalive/headers.js'
 import type { Connection } from '../pool/connection.js'
 import { endedByPeer } from '../pool/ending.js'
 import { type Casualty, type Finding, investigate } from '../pool/investigate.js'
@@ -21,7 +22,7 @@ import { IDEMPOTENCY_KEY, isIdempotent, MOST_REPLAYS } from '../replay/permissio
 import { RememberedBody } from '../replay/remembered-body.js'
 import { isRepeatable, isStream, remembered } from './body.js'
 import { type EngineOptions, engineOf } from './engine.js'
-import { connectionHeaders, requestHeader } from './headers.js'
+import { requestHeader } from './headers.js'
 import { HeldResponse, type ResponseHead } from './held-response.js'
 import type { Abort, LegacyHandler } from './legacy-handler.js'
 

@@ -101,6 +101,9 @@ export function resolveConnect(value: unknown): ResolvedConnect {
   return { timeout: ownTimeout as number, concurrency: ownConcurrency as number, rest }
 }
 
+/** Whether it is an option of net.connect or tls.connect. */
+export const isConnectOption = (name: string): boolean => passedOn.includes(name)
+
 /** An unknown name may be an option of a newer Node, so only a near miss of a known one is refused. */
 function refuseMistake(name: string): void {
   if (passedOn.includes(name)) return

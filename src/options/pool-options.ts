@@ -153,7 +153,7 @@ export const optionSpecs = {
 
 export const LIVENESS_DEFAULT = 'cloud' satisfies LivenessOption
 
-const names: readonly string[] = [...Object.keys(optionSpecs), 'connect', 'liveness']
+export const optionNames: readonly string[] = [...Object.keys(optionSpecs), 'connect', 'liveness']
 
 /** What the same things are called in undici, node:http and agentkeepalive. */
 const elsewhere: Readonly<Record<string, string>> = {
@@ -182,7 +182,8 @@ const elsewhere: Readonly<Record<string, string>> = {
  */
 export function resolveOptions(options: unknown = {}): ResolvedOptions {
   if (!isObject(options)) throw new OptionError('options', `Options must be an object; they are ${show(options)}.`)
-  for (const name of Object.keys(options)) if (!names.includes(name)) throw unknownOption(name, names, { elsewhere })
+  for (const name of Object.keys(options))
+    if (!optionNames.includes(name)) throw unknownOption(name, optionNames, { elsewhere })
   const resolved: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries(optionSpecs)) {
     const value = options[name] === undefined ? spec.default : options[name]

@@ -15,6 +15,7 @@ import type { CloseReason } from '../reasons.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Link, LinkEnding, LinkOwner } from '../wire/link.js'
 import { AgendaItem } from './agenda.js'
+import type { Engine } from './engine.js'
 import type { Lesson } from './lesson.js'
 import { ListNode } from './list.js'
 import type { OriginPool } from './origin-pool.js'
@@ -40,8 +41,10 @@ export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
   /** Place in its origin's list of idle connections, and in the pool's if there is one. */
   readonly idleNode = new ListNode<Connection>(this)
   poolNode: ListNode<Connection> | undefined = undefined
-  /** What the face that uses it has attached: for the dispatcher, undici's client. */
-  engine: unknown = undefined
+  /** What speaks HTTP on it; undefined until its first request. Written by `use` alone. */
+  engine: Engine | undefined = undefined
+  /** What did before another one took over. */
+  #resting: Engine | undefined = undefined
 
   /** When it last became idle. */
   idleSince: number
@@ -127,6 +130,19 @@ export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
   /** Has it closed after the request it is on; the first reason stands. */
   retire(reason: CloseReason): void {
     this.closeReason ??= reason
+  }
+
+  /** The engine of this kind, attached: the one it has, or a new one. */
+  use<Kind extends Engine>(kind: abstract new (...args: never[]) => Kind, make: () => Kind): Kind {
+    const { engine } = this
+    if (engine instanceof kind) return engine
+    const resting = this.#resting
+    const next = resting instanceof kind ? resting : make()
+    engine?.detach()
+    this.#resting = engine
+    this.engine = next
+    next.attach()
+    return next
   }
 
   linkEnded(ending: LinkEnding): void {

@@ -12,6 +12,8 @@ export interface DialOwner {
   readonly target: Target
   /** Whether a dial that is about to start is still of use. */
   dialWanted(): boolean
+  /** How the first one in line would have it dialed; undefined for as usual. */
+  readonly dialer: Dialer | undefined
   /** A dial has ended, and is no longer counted: with a link, with an error, or dropped or cancelled (neither). */
   dialEnded(outcome: DialOutcome): void
 }
@@ -69,8 +71,8 @@ export class Dials {
 
   async #run(generation: number, warm: WarmCallback | undefined): Promise<void> {
     const startedAt = this.#clock.now()
-    const wanted = generation === this.#generation && (warm !== undefined || this.#owner.dialWanted())
-    const result = wanted ? await this.#attempt() : {}
+    const wanted = (): boolean => generation === this.#generation && (warm !== undefined || this.#owner.dialWanted())
+    const result = wanted() ? await this.#attempt(wanted) : {}
     const cancelled = generation === this.#generation || result.link !== undefined ? undefined : this.#cancelled
     this.count--
     if (warm !== undefined) this.warming--
@@ -78,12 +80,14 @@ export class Dials {
     warm?.(cancelled ?? result.error)
   }
 
-  #attempt(): Promise<DialResult> {
+  #attempt(wanted: () => boolean): Promise<DialResult> {
     return new Promise<DialResult>((resolve) => {
-      const dialing = this.#dial(this.#owner.target, (error, link) => {
+      const dial = this.#owner.dialer ?? this.#dial
+      const ended = (error: Error | null, link?: Link): void => {
         this.#running.delete(dialing)
-        resolve(error === null ? { link: link as Link } : { error })
-      })
+        resolve(error !== null ? { error } : link !== undefined ? { link } : {})
+      }
+      const dialing = dial(this.#owner.target, ended, wanted)
       this.#running.add(dialing)
     }).catch((error: Error) => ({ error })) // what net.connect refuses outright: a local address that is none
   }

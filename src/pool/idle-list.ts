@@ -9,10 +9,11 @@ const idlesLonger = (first: Connection, second: Connection): boolean => first.id
 
 export class IdleList {
   readonly #own = new List<Connection>()
-  readonly #pool: List<Connection> | undefined
+  readonly #pool: { readonly idle: List<Connection> | undefined }
   readonly #lastInFirstOut: boolean
 
-  constructor(pool: List<Connection> | undefined, scheduling: 'lifo' | 'fifo') {
+  /** @param pool has the list of all idle connections, where a cap asks for one */
+  constructor(pool: { readonly idle: List<Connection> | undefined }, scheduling: 'lifo' | 'fifo') {
     this.#pool = pool
     this.#lastInFirstOut = scheduling === 'lifo'
   }
@@ -38,9 +39,10 @@ export class IdleList {
   }
 
   #addToPool(connection: Connection): void {
-    if (this.#pool === undefined) return
+    const { idle } = this.#pool
+    if (idle === undefined) return
     connection.poolNode ??= new ListNode(connection)
-    this.#pool.insertFromEnd(connection.poolNode, idlesLonger)
+    idle.insertFromEnd(connection.poolNode, idlesLonger)
   }
 
   /** Not to be used any more, but still there for a cap on the whole pool to ask for. */
@@ -51,7 +53,12 @@ export class IdleList {
 
   remove(connection: Connection): void {
     this.#own.remove(connection.idleNode)
-    if (connection.poolNode !== undefined) this.#pool?.remove(connection.poolNode)
+    if (connection.poolNode !== undefined) this.#pool.idle?.remove(connection.poolNode)
+  }
+
+  /** The pool has got a list of its own meanwhile: puts them there. */
+  list(): void {
+    for (const connection of this.#own) this.#addToPool(connection)
   }
 
   [Symbol.iterator](): IterableIterator<Connection> {

@@ -53,6 +53,10 @@ export class Line extends AgendaItem {
     if (this.timeout > 0 && deadline < this.wakeAt) this.agenda.schedule(this, deadline)
   }
 
+  [Symbol.iterator](): Iterator<Waiter> {
+    return this.#list[Symbol.iterator]()
+  }
+
   /** Takes the first out. The owner is not told: it is about to serve, or refuse, more than one. */
   shift(): Waiter | undefined {
     return this.#list.shift()

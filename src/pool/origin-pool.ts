@@ -12,7 +12,7 @@ import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import { isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
-import type { Link, LinkEnding, Target } from '../wire/link.js'
+import type { Dialer, Link, LinkEnding, Target } from '../wire/link.js'
 import type { Connection } from './connection.js'
 import { Counters } from './counters.js'
 import { type DialOutcome, type DialOwner, Dials } from './dials.js'
@@ -68,7 +68,7 @@ export class OriginPool implements DialOwner, LineOwner {
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
     this.hints = new Hints(this.keepAliveTimeout)
-    this.#idle = new IdleList(core.idle, options.scheduling)
+    this.#idle = new IdleList(core, options.scheduling)
     this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#learned(lesson)) : undefined
     this.#line = new Line(this, agenda, options.acquireTimeout)
     this.#newLine = new Line(this, agenda, options.acquireTimeout)
@@ -115,6 +115,11 @@ export class OriginPool implements DialOwner, LineOwner {
       waiting: this.waiting,
       maxConnections: this.#core.options.maxConnections,
     }
+  }
+
+  /** Those in line. */
+  get inLine(): Iterable<Waiter> {
+    return [...this.#newLine, ...this.#line]
   }
 
   /** The connections that are open, in no order. */
@@ -225,7 +230,7 @@ export class OriginPool implements DialOwner, LineOwner {
   }
 
   /** Closes a connection whose exchange failed: the caller broke it off, or it broke under it. */
-  discard(connection: Connection, error: Error): void {
+  discard(connection: Connection, error?: Error): void {
     const { fin } = connection.link.ending
     const reason = connection.closeReason ?? endingReason({ error, fin }, connection.asked)
     this.close(connection, reason, error)
@@ -261,6 +266,19 @@ export class OriginPool implements DialOwner, LineOwner {
     for (const connection of this.#connections) this.close(connection, 'pool-closed', error)
   }
 
+  // --- caps ----------------------------------------------------------------------------------------------------------
+
+  /** The pool has got a list of all idle connections. */
+  listIdle(): void {
+    this.#idle.list()
+  }
+
+  /** Acts on caps that have changed. */
+  capsChanged(): void {
+    this.#trim()
+    this.#serveLine()
+  }
+
   // --- opening -------------------------------------------------------------------------------------------------------
 
   /** Opens connections until there are `count`, or as many as the caps allow; rejects with the first dial's error. */
@@ -289,6 +307,10 @@ export class OriginPool implements DialOwner, LineOwner {
   dialWanted(): boolean {
     const { count, warming } = this.#dials
     return this.#supply <= this.waiting + warming || count <= this.#newLine.size + warming
+  }
+
+  get dialer(): Dialer | undefined {
+    return this.#firstInLine?.dialer
   }
 
   dialEnded({ link, error, elapsed }: DialOutcome): void {

@@ -24,6 +24,8 @@ export interface CoreListener {
   drained(origin: OriginPool): void
 }
 
+export type Caps = Pick<ResolvedOptions, 'maxConnections' | 'maxTotalConnections' | 'maxIdleConnections'>
+
 export interface CoreEnvironment {
   readonly clock: Clock
   readonly dial: Dialer
@@ -49,8 +51,10 @@ export class PoolCore {
   readonly events = new Events()
   readonly slots: Slots
   /** Idle connections of all origins, the least recently used one first; kept only where a cap may ask for one. */
-  readonly idle: List<Connection> | undefined
+  idle: List<Connection> | undefined
   readonly keepAliveTimeout: number
+  /** Its caps may change: see `limit`. */
+  options: ResolvedOptions
   /** New requests are refused. */
   closing = false
   /** What `destroy` was called with. */
@@ -72,11 +76,9 @@ export class PoolCore {
   #lastId = 0
   #whenQuiet: (() => void)[] = []
 
-  constructor(
-    readonly options: ResolvedOptions,
-    { clock, dial, automaticIdleTime, random }: CoreEnvironment,
-  ) {
+  constructor(options: ResolvedOptions, { clock, dial, automaticIdleTime, random }: CoreEnvironment) {
     const { keepAliveTimeout, maxTotalConnections } = options
+    this.options = options
     this.clock = clock
     this.dial = dial
     this.#random = random
@@ -131,6 +133,18 @@ export class PoolCore {
   /** The origin pool of a key, if there is one. */
   peek(key: string): OriginPool | undefined {
     return this.#origins.get(key)
+  }
+
+  /** Changes caps. What is above a lower one closes when it is free; what waits for a higher one goes on. */
+  limit(caps: Partial<Caps>): void {
+    this.options = { ...this.options, ...caps }
+    const { maxTotalConnections } = this.options
+    if (this.idle === undefined && maxTotalConnections !== Infinity) {
+      this.idle = new List()
+      for (const origin of this.#origins.values()) origin.listIdle()
+    }
+    this.slots.limit(maxTotalConnections)
+    for (const origin of this.#origins.values()) origin.capsChanged()
   }
 
   listen(listener: CoreListener): void {

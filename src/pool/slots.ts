@@ -10,7 +10,7 @@ import type { OriginPool } from './origin-pool.js'
 export class Slots {
   /** Slots taken: open connections, and dials under way or queued. */
   used = 0
-  readonly #max: number
+  #max: number
   readonly #makeRoom: () => void
   readonly #starving = new List<OriginPool>()
   readonly #hungry = new List<OriginPool>()
@@ -48,9 +48,19 @@ export class Slots {
     return false
   }
 
+  /** Changes the cap. */
+  limit(max: number): void {
+    this.#max = max
+    this.#giveAway()
+  }
+
   /** Gives a slot back, to whoever is next. */
   free(): void {
     this.used--
+    this.#giveAway()
+  }
+
+  #giveAway(): void {
     while (this.used < this.#max) {
       const { next } = this
       // It takes none only while it hands a connection over, and comes back at the end of that.

@@ -2,6 +2,7 @@
  * Someone who wants a connection: the pool's side of a request. Settled exactly once for each `acquire`, by `granted`
  * or by `refused`, or never when it is cancelled. `refused` must not throw.
  */
+import type { Dialer } from '../wire/link.js'
 import type { Connection } from './connection.js'
 import { ListNode } from './list.js'
 
@@ -30,6 +31,11 @@ export abstract class Waiter {
    */
   prefersNew(): boolean {
     return false
+  }
+
+  /** How a connection is to be opened for it, where it has a way of its own. */
+  get dialer(): Dialer | undefined {
+    return undefined
   }
 
   /** It has a connection, active and its own until it releases or discards it. */

@@ -52,6 +52,7 @@ export interface Death {
  * - `off`: replay is switched off.
  * - `too-many`: it has been sent again often enough.
  * - `body-gone`: its body was a stream, or too long to be remembered, and cannot be sent again.
+ * - `unknown-node`: it was sent through an agent, and this Node's requests are not known well enough to send one again.
  * - `not-proven`: it may have been processed, and must not be twice.
  */
 export type ReplayRefusal =
@@ -61,6 +62,7 @@ export type ReplayRefusal =
   | 'off'
   | 'too-many'
   | 'body-gone'
+  | 'unknown-node'
   | 'not-proven'
 
 /** What speaks against sending it again whatever the evidence may be; undefined for nothing. */

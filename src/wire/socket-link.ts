@@ -110,6 +110,12 @@ export class SocketLink implements Link {
     }
   }
 
+  /** Puts Ti, Td and Nm back, which somebody who had the socket has set. */
+  retune(): void {
+    const { plan, native } = this.#tools
+    applyLiveness(this.socket, descriptorOf(this.socket), plan, native)
+  }
+
   letGo(): void {
     this.owner = undefined
     this.socket.off('close', reportClose)

@@ -4,15 +4,19 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 
 export const BUCKET = 'bucket'
 
-/** @param {string} origin  @param {import('../support/caller.js').Agents} [agents] */
-export function s3Client(origin, agents, handler = {}) {
+/**
+ * @param {string} origin
+ * @param {import('../support/caller.js').Agents} [agents]
+ * @param {{ handler?: import('@smithy/node-http-handler').NodeHttpHandlerOptions, maxAttempts?: number }} [options]
+ */
+export function s3Client(origin, agents, { handler = {}, maxAttempts = 1 } = {}) {
   return new S3Client({
     endpoint: origin,
     region: 'eu-central-1',
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     forcePathStyle: true,
-    maxAttempts: 1,
-    requestHandler: new NodeHttpHandler({ ...agents, ...handler }),
+    maxAttempts,
+    requestHandler: new NodeHttpHandler({ ...onlyAgents(agents), ...handler }),
   })
 }
 
@@ -22,7 +26,7 @@ export function awsSdk(origin, agents) {
   const send = ({ signal, timeout } = {}, command) => {
     if (timeout === undefined) return client.send(command, { abortSignal: signal })
     // A limit is the handler's, so one that has it is made for the one request.
-    const limited = s3Client(origin, agents, { requestTimeout: timeout, throwOnRequestTimeout: true })
+    const limited = s3Client(origin, agents, { handler: { requestTimeout: timeout, throwOnRequestTimeout: true } })
     return limited.send(command, { abortSignal: signal })
   }
   const object = (path) => ({ Bucket: BUCKET, Key: path.slice(1) })
@@ -46,4 +50,9 @@ export function awsSdk(origin, agents) {
       return { status: statusOf(answer), body: unquoted(answer.ETag) }
     },
   }
+}
+
+/** What is given may be a pool, which has more. */
+function onlyAgents(agents) {
+  return agents && { httpAgent: agents.httpAgent, httpsAgent: agents.httpsAgent }
 }

@@ -5,7 +5,8 @@ import axiosModule from 'axios'
 export function axios(origin, agents) {
   const instance = axiosModule.create({
     baseURL: origin,
-    ...agents,
+    httpAgent: agents?.httpAgent,
+    httpsAgent: agents?.httpsAgent,
     // The test machine's proxies are not the tests'.
     proxy: false,
     // As it is, whatever it looks like: axios would parse JSON.

@@ -7,7 +7,11 @@ export function nodeFetch(origin, agents) {
   const send = (path, init, { signal, timeout } = {}) => {
     // It has no time limits, but signals.
     const limits = [signal, timeout && AbortSignal.timeout(timeout)].filter(Boolean)
-    return fetch(`${origin}${path}`, { agent, ...init, signal: limits.length > 1 ? AbortSignal.any(limits) : limits[0] })
+    return fetch(`${origin}${path}`, {
+      agent,
+      ...init,
+      signal: limits.length > 1 ? AbortSignal.any(limits) : limits[0],
+    })
   }
   const read = async (response) => ({ status: response.status, body: await response.text() })
 

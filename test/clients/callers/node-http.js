@@ -1,8 +1,8 @@
 /** http.request and https.request. */
 import http from 'node:http'
 import https from 'node:https'
-import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 
 /** @type {import('../support/caller.js').MakeCaller} */
 export function nodeHttp(origin, agents) {

@@ -1,16 +1,25 @@
-/** superagent: an agent for each request. */
+/** superagent: the agent chosen for each URL by a plugin, redirects included. */
 import { PassThrough } from 'node:stream'
 import superagentModule from 'superagent'
+
+/** To be given to `use()`. @param {import('../support/caller.js').Agents} agents */
+export const through =
+  ({ httpAgent, httpsAgent }) =>
+  (request) => {
+    const choose = () => request.agent(request.url.startsWith('https:') ? httpsAgent : httpAgent)
+    choose()
+    request.on('redirect', choose)
+  }
 
 /** @type {import('../support/caller.js').MakeCaller} */
 export function superagent(origin, agents) {
   const begin = (method, path, { signal, timeout } = {}) => {
-    const request = superagentModule(method, `${origin}${path}`)
-    if (agents) request.agent(origin.startsWith('https:') ? agents.httpsAgent : agents.httpAgent)
-    if (timeout) request.timeout({ response: timeout })
     // It knows no signals; the requests of these tests end before the signal does.
-    if (signal?.aborted) request.abort()
-    else signal?.addEventListener('abort', () => request.abort(), { once: true })
+    signal?.throwIfAborted()
+    const request = superagentModule(method, `${origin}${path}`)
+    if (agents) request.use(through(agents))
+    if (timeout) request.timeout({ response: timeout })
+    signal?.addEventListener('abort', () => request.abort(), { once: true })
     return request
   }
   const read = async (request) => {
@@ -19,8 +28,8 @@ export function superagent(origin, agents) {
   }
 
   return {
-    get: (path, options) => read(begin('GET', path, options)),
-    post: (path, body, options) => read(begin('POST', path, options).type('text/plain').send(body)),
+    get: async (path, options) => read(begin('GET', path, options)),
+    post: async (path, body, options) => read(begin('POST', path, options).type('text/plain').send(body)),
     download: (path, options) =>
       new Promise((resolve, reject) => {
         const request = begin('GET', path, options).buffer(false)
@@ -31,6 +40,11 @@ export function superagent(origin, agents) {
           body.destroy(error)
         })
         request.once('abort', () => body.destroy(new Error('aborted')))
+        // Nobody reads any more: what is not read is not wanted, and that it was broken off is no news.
+        body.once('close', () => {
+          request.res?.on('error', () => {})
+          request.abort()
+        })
         request.pipe(body)
       }),
     upload: (path, body, size, options) =>

@@ -33,3 +33,26 @@ export interface Caller {
 
 /** @param agents what the client is to use; without them, whatever it uses by itself */
 export type MakeCaller = (origin: string, agents?: Agents) => Caller
+
+/** A client under test: how to make one, and what its users get to see. */
+export interface Client {
+  readonly make: MakeCaller
+  /** Fields of the errors that its users match on. */
+  readonly errors: {
+    /** Before the response began. */
+    readonly aborted: object
+    /** Before the request began, where that is told otherwise. */
+    readonly abortedBefore?: object
+    /** While the body was being read. */
+    readonly abortedBody: object
+    readonly timedOut: object
+    /** For an error of the network: the client's own may wrap it. */
+    network(code: string): object
+  }
+  /** Whether its errors have what keepwise knows among their causes. */
+  readonly keepsCauses: boolean
+  /** Whether it unpacks compressed responses. */
+  readonly unpacks: boolean
+  /** Whether it uses the global agents when it is given none. */
+  readonly usesGlobalAgents: boolean
+}

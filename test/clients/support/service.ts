@@ -26,7 +26,10 @@ export interface Service extends RunningServer {
 
 /** A service that ends with its test. */
 export async function testService(options: Omit<ServerOptions, 'handler'> = {}): Promise<Service> {
-  const gate = Promise.withResolvers<void>()
+  let release!: () => void
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
   let offered = 0
 
   const actions: Record<string, (request: IncomingMessage, response: ServerResponse) => unknown> = {
@@ -34,10 +37,11 @@ export async function testService(options: Omit<ServerOptions, 'handler'> = {}):
     /** Answers a little later, so that requests at once are at once. */
     slow: (_, response) => setTimeout(() => response.end('ok'), 5),
     silent: () => {},
+    busy: (_, response) => response.writeHead(503).end(),
     endless: (_, response) => response.write('beginning'),
     crash: ({ socket }) => socket.resetAndDestroy(),
     held: async (_, response) => {
-      await gate.promise
+      await released
       response.end('ok')
     },
     large: (_, response) => response.writeHead(200, { 'content-length': LARGE.length }).end(LARGE),
@@ -60,7 +64,7 @@ export async function testService(options: Omit<ServerOptions, 'handler'> = {}):
     digest: async (request, response) => answerDigest((await readUpload(request)).content, request, response),
     /** Reads nothing until it is told to. */
     gated: async (request, response) => {
-      await gate.promise
+      await released
       answerDigest((await readUpload(request)).content, request, response)
     },
   }
@@ -75,9 +79,13 @@ export async function testService(options: Omit<ServerOptions, 'handler'> = {}):
       else Promise.resolve(action(request, response)).catch(() => response.destroy())
     },
   })
-  return Object.assign(Object.create(null, { offered: { get: () => offered, enumerable: true } }), running, {
-    release: () => gate.resolve(),
-  })
+  return {
+    ...running,
+    release,
+    get offered() {
+      return offered
+    },
+  }
 }
 
 export const digestOf = (content: Buffer | string): string => createHash('md5').update(content).digest('hex')

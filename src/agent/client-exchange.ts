@@ -1,0 +1,480 @@
+/**
+ * One ClientRequest of node:http and its response: stands in line for a connection, rides on it, and leaves it. It is the
+ * waiter that the pool knows, and the user of the connection's tap.
+ *
+ * The caller's request sees one exchange whatever happens below: a socket (one more for each time it is sent again), then
+ * either a response or one error.
+ *
+ *     addRequest > [waiting] > granted > written > answered > freed | removed | closed
+ *                      ^                    |
+ *                      '----- replay < verdict < evidence < [its connection died]
+ */
+import { AsyncResource } from 'node:async_hooks'
+import type { ClientRequest } from 'node:http'
+import type { TimerHandle } from '../clock.js'
+import { addCause, ConnectionError, type ReplayVerdict } from '../errors.js'
+import { connectionHeaders } from '../keepalive/headers.js'
+import type { Connection } from '../pool/connection.js'
+import { endedByPeer } from '../pool/ending.js'
+import { type Casualty, type Finding, investigate } from '../pool/investigate.js'
+import type { PoolCore } from '../pool/pool-core.js'
+import { Waiter } from '../pool/waiter.js'
+import { IDEMPOTENCY_KEY, isIdempotent, MOST_REPLAYS } from '../replay/permission.js'
+import type { Dialer } from '../wire/link.js'
+import {
+  canBeTakenOff,
+  enterContext,
+  type NodeRequest,
+  type Piece,
+  plugIn,
+  release,
+  takeOff,
+  unplug,
+} from './node-request.js'
+import type { Route } from './routes.js'
+import { type LastWord, NOT_NOW, Tap, type TapUser } from './tap.js'
+import { WatchedRequest } from './watched-request.js'
+import { Written } from './written.js'
+
+/** What an exchange needs of the agent that it was given to. */
+export interface ExchangeAgent {
+  readonly core: PoolCore
+  /** Whether requests can be moved from one socket to another on this Node. */
+  readonly movable: boolean
+  /** Milliseconds of silence on a socket after which 'timeout' is emitted, where the request says nothing. */
+  readonly timeout: number | undefined
+  dialer(exchange: ClientExchange): Dialer
+  /** The connection is about to carry the request. */
+  reuses(exchange: ClientExchange, socket: Tap['socket']): void
+  /** The request has done with the connection. Returns whether it may be kept. */
+  frees(exchange: ClientExchange, socket: Tap['socket']): boolean
+}
+
+/** A connection that was new, and on which a request said nothing for so long, has idled: in milliseconds. */
+const SHORTEST_IDLE_TIMER = 500
+
+/** Bytes of a response in which its status and its `Connection` are looked for. */
+const HEAD = 2048
+
+export class ClientExchange extends Waiter implements TapUser {
+  private readonly request: NodeRequest
+  private connection: Connection | undefined = undefined
+  private tap: Tap | undefined = undefined
+  /** The pool has been told that it has ended. */
+  private settled = false
+  /** Its connection has died and nothing is to be done about it: what the socket says is for the caller. */
+  private over = false
+  /** Something was written on the present connection. */
+  private begun = false
+  /** Something was heard on it since. */
+  private answered = false
+  /** What was written on it; undefined where it could not be used. */
+  private written: Written | undefined = undefined
+  /** Whether what is written is to go to another connection, which comes next. */
+  private moving = false
+  /** Its connection has died, and it is being found out whether it can be sent again. */
+  private onTrial = false
+  private replays = 0
+  /** Where it is called back, if it has to wait. */
+  private context: AsyncResource | undefined = undefined
+  private timer: TimerHandle | undefined = undefined
+  private watched: WatchedRequest | undefined = undefined
+
+  constructor(
+    readonly agent: ExchangeAgent,
+    readonly route: Route,
+    request: ClientRequest,
+    readonly options: Readonly<Record<string, unknown>>,
+  ) {
+    super()
+    this.request = request as NodeRequest
+  }
+
+  get clientRequest(): ClientRequest {
+    return this.request
+  }
+
+  start(): void {
+    this.agent.core.taken()
+    this.acquire()
+  }
+
+  // --- to the pool ---------------------------------------------------------------------------------------------------
+
+  override get dialer(): Dialer {
+    return this.agent.dialer(this)
+  }
+
+  /** What must not be repeated had better not race. */
+  override prefersNew(): boolean {
+    return !this.harmless
+  }
+
+  granted(connection: Connection): void {
+    const { request, context } = this
+    this.connection = connection
+    const { engine } = connection
+    const tap = engine instanceof Tap ? engine : connection.use(Tap, () => new Tap(connection))
+    this.tap = tap
+    this.begun = this.answered = this.moving = false
+    this.written = connection.reused && this.agent.movable ? new Written() : undefined
+    this.unwatch()
+    // The last one that is permitted says so, if it can still say anything.
+    if (connection.closeReason !== undefined && request._header === null) request.shouldKeepAlive = false
+    tap.serve(this)
+    if (context === undefined) this.ride(tap)
+    else {
+      this.context = undefined
+      context.runInAsyncScope(this.ride, this, tap)
+    }
+  }
+
+  refused(error: Error): void {
+    if (this.connection !== undefined) this.leave()
+    this.fail(error)
+  }
+
+  // --- to the tap ----------------------------------------------------------------------------------------------------
+
+  writes(
+    data: Piece['data'],
+    encoding: Piece['encoding'],
+    callback: Piece['callback'],
+  ): Piece['callback'] | typeof NOT_NOW {
+    const { written } = this
+    if (!this.begun && !this.moving) this.begin()
+    if (this.moving) {
+      written?.add(data, encoding, callback)
+      return NOT_NOW
+    }
+    return written === undefined ? callback : written.add(data, encoding, callback)
+  }
+
+  answers(bytes: Uint8Array): boolean {
+    const { connection, written } = this
+    if (written !== undefined && this.mayBeUnasked(bytes)) {
+      this.holdRequestTimeout()
+      return !this.onTrial
+    }
+    this.answered = true
+    if (connection?.reused) connection.link.endRequest()
+    written?.forget()
+    return true
+  }
+
+  dies(word: LastWord, error: Error | undefined): void {
+    const { connection, tap } = this
+    if (connection === undefined || tap === undefined || this.onTrial || this.moving) return
+    if (this.answered || this.over || this.isOwnDoing(word, error)) {
+      this.noteEnd(connection)
+      tap.pass()
+      if (word === 'close') this.settle()
+    } else if (this.begun) this.diedUnder(connection, tap, word, error)
+    else this.diedBefore(connection, tap, word, error)
+  }
+
+  /** node gives the socket back first: a request that the caller has sent from within its handler can have it. */
+  freed(): void {
+    const { agent, request } = this
+    const connection = this.connection as Connection
+    const tap = this.tap as Tap
+    const { begun } = this
+    this.connection = this.tap = this.written = undefined
+    const mayKeep = !begun || agent.frees(this, tap.socket)
+    if (!mayKeep) connection.retire('surplus')
+    release(request, tap.socket)
+    tap.rest()
+    this.settle()
+    if (begun) {
+      this.noteHeaders(connection, request.res?.rawHeaders)
+      connection.origin.release(connection)
+    } else connection.origin.giveBack(connection)
+  }
+
+  removed(): void {
+    this.connection = this.tap = this.written = undefined
+    this.settle()
+  }
+
+  // --- on a connection -----------------------------------------------------------------------------------------------
+
+  private ride({ socket }: Tap): void {
+    const { request, agent } = this
+    request.reusedSocket = this.connection?.reused ?? false
+    if (request.reusedSocket) agent.reuses(this, socket)
+    enterContext(socket)
+    request.onSocket(socket)
+    const timeout = request.timeout ?? agent.timeout
+    if (timeout !== undefined && socket.timeout !== timeout) socket.setTimeout?.(timeout)
+  }
+
+  /**
+   * Just before the first byte is written: is the connection still fit? The caller may have taken its time. If not, what is
+   * written is collected until this turn is over, and goes to another one.
+   */
+  private begin(): void {
+    const { request, written } = this
+    const connection = this.connection as Connection
+    this.begun = connection.origin.confirm(connection, false)
+    if (this.begun) return
+    if (written === undefined) {
+      this.tap?.socket.destroy()
+      return
+    }
+    this.moving = true
+    // Not while it writes what it has collected: it looks at its socket again after that.
+    if (request.outputData.length === 0) unplug(request)
+    this.watch()
+    process.nextTick(() => {
+      if (this.moving) this.moveOn(connection)
+    })
+  }
+
+  /** It goes to another connection: this one was not fit, or died before anything was written. */
+  private moveOn(connection: Connection): void {
+    this.leave()
+    connection.origin.giveBack(connection)
+    this.acquire()
+  }
+
+  /** Takes the request off its connection, with what was written of it. */
+  private leave(): void {
+    const tap = this.tap as Tap
+    takeOff(this.request, tap.socket, this.written?.pieces ?? [])
+    tap.drop()
+    this.connection = this.tap = this.written = undefined
+    this.moving = this.onTrial = false
+  }
+
+  // --- a connection that died ----------------------------------------------------------------------------------------
+
+  /** Whether the end of the socket is the caller's doing, or the pool's. */
+  private isOwnDoing(word: LastWord, error: Error | undefined): boolean {
+    const { request, connection, tap } = this
+    if (request.destroyed || connection?.closeReason === 'pool-closed') return true
+    return word === 'close' && error === undefined && !tap?.socket.readableEnded
+  }
+
+  /** Nothing was written: not one byte can have been processed. Any method goes elsewhere. */
+  private diedBefore(connection: Connection, tap: Tap, word: LastWord, error: Error | undefined): void {
+    const { agent, request } = this
+    const { clock } = agent.core
+    const hadIdled = connection.reused || clock.now() - connection.grantedAt >= SHORTEST_IDLE_TIMER
+    const movable = agent.movable && canBeTakenOff(request, tap.socket)
+    if (word === 'end') tap.socket.destroy()
+    if (movable && hadIdled && this.replays < MOST_REPLAYS) {
+      if (!connection.reused) this.replays++
+      this.moveOn(connection)
+      return
+    }
+    this.lose(connection, error, { verdict: 'unsent', refusal: hadIdled ? 'too-many' : 'new-connection' })
+  }
+
+  private diedUnder(connection: Connection, tap: Tap, word: LastWord, error: Error | undefined): void {
+    const { agent, request, written } = this
+    const { core } = agent
+    const movable = written !== undefined && canBeTakenOff(request, tap.socket)
+    if (word === 'end') tap.socket.destroy() // as node would
+    const byPeer = endedByPeer(connection.link.ending, connection.closeReason)
+    const diedAt = core.clock.now()
+    connection.origin.discard(connection, error)
+    this.try(connection, diedAt, { byPeer, movable, requestTimeout: false }, (finding, refusal) =>
+      this.lose(connection, error, { ...finding, refusal }),
+    )
+  }
+
+  /**
+   * Some servers say 408 to a connection that has idled for too long before they close it. If that crosses a request on its
+   * way, it looks like an answer; but then the server has acknowledged nothing of the request. One that may be repeated, and
+   * has no body that can have been too slow, is repeated anyway (RFC 9110 15.5.9).
+   */
+  private mayBeUnasked(bytes: Uint8Array): boolean {
+    if (bytes[9] !== 0x34 || bytes[10] !== 0x30 || bytes[11] !== 0x38) return false // '408'
+    const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEAD)).toString('latin1')
+    if (!/^HTTP\/1\.[01] 408 /.test(head) || !/\r\nconnection:[ \t]*close[ \t]*\r\n/i.test(head)) return false
+    const { link } = this.connection as Connection
+    if (this.harmless && !hasBody(this.request)) return true
+    let acknowledged: number | undefined
+    link.inquire(false, (evidence) => {
+      acknowledged = evidence.acknowledged
+    })
+    return acknowledged === 0
+  }
+
+  /** Keeps a 408 from the caller until it is clear whether the request can be sent again. */
+  private holdRequestTimeout(): void {
+    const connection = this.connection as Connection
+    const tap = this.tap as Tap
+    const movable = canBeTakenOff(this.request, tap.socket)
+    const now = this.agent.core.clock.now()
+    connection.retire('server-close') // nobody is to have it after such an answer
+    this.try(connection, now, { byPeer: true, movable, requestTimeout: true }, () => {
+      this.answered = true
+      this.written = undefined
+      tap.pass()
+    })
+  }
+
+  /** Finds out whether the request may be sent again, and sends it; else `lost` is called. */
+  private try(
+    connection: Connection,
+    diedAt: number,
+    facts: { readonly byPeer: boolean; readonly movable: boolean; readonly requestTimeout: boolean },
+    lost: (finding: Finding, refusal: ReplayVerdict['refusal']) => void,
+  ): void {
+    const { agent, request, written, replays, harmless } = this
+    const { core, movable: nodeIsKnown } = agent
+    const { byPeer, movable, requestTimeout } = facts
+    const tap = this.tap as Tap
+    const isWhole = (): boolean => movable && written?.whole === true
+    const casualty: Casualty = {
+      reused: connection.reused,
+      byPeer,
+      answered: false,
+      replays,
+      repeatable: isWhole(),
+      harmless,
+      requestTimeout,
+    }
+    this.onTrial = true
+    core.onTrial.add(this)
+    written?.suspend()
+    if (movable) unplug(request)
+    this.watch()
+    investigate(connection, core.options.replay, casualty, diedAt, (finding) => {
+      if (this.settled) return // it was destroyed meanwhile
+      core.onTrial.delete(this)
+      if (finding.refusal === undefined) this.replay(connection, finding)
+      else {
+        this.onTrial = false
+        this.unwatch()
+        if (movable) plugIn(request, tap.socket)
+        written?.fail()
+        lost(finding, finding.refusal === 'body-gone' && !nodeIsKnown ? 'unknown-node' : finding.refusal)
+      }
+    })
+  }
+
+  private replay(connection: Connection, { verdict, evidence }: Finding): void {
+    const { agent, request } = this
+    this.leave()
+    connection.origin.discard(connection) // after a 408 it still stands
+    this.replays++
+    this.wantsNew = this.replays === MOST_REPLAYS
+    this.waitingSince = agent.core.clock.now()
+    connection.origin.replays({ method: request.method, verdict, evidence, attempt: this.replays })
+    this.acquire()
+  }
+
+  /** The caller hears of the death, from node. */
+  private lose(connection: Connection, error: Error | undefined, replay: Omit<ReplayVerdict, 'idleBefore'>): void {
+    this.over = true
+    this.explain(connection, error, replay)
+    this.tap?.pass()
+  }
+
+  /** Adds to the error that the caller will get what is known of the connection, and why the request was not sent again. */
+  private explain(connection: Connection, error: Error | undefined, replay: Omit<ReplayVerdict, 'idleBefore'>): void {
+    const { request, agent } = this
+    const { grantedAt, idleSince } = connection
+    const told = { ...replay, idleBefore: Math.max(0, grantedAt - idleSince) }
+    const explained = (shown: Error): void =>
+      addCause(shown, () => new ConnectionError(connection.snapshot(agent.core.clock.now()), shown.message, told))
+    if (error !== undefined) explained(error)
+    // node makes the error itself. Without a listener of the caller's own it must stay an uncaught one.
+    else if (request.listenerCount('error') > 0) request.prependOnceListener('error', explained)
+  }
+
+  // --- without a connection ------------------------------------------------------------------------------------------
+
+  private acquire(): void {
+    const { core } = this.agent
+    const origin = core.current(this.route.origin)
+    this.route.origin = origin
+    if (this.request.destroyed) this.abandon()
+    else if (!origin.acquire(this) && !this.settled && this.connection === undefined) this.wait()
+  }
+
+  private wait(): void {
+    const { agent, request } = this
+    this.context ??= new AsyncResource('KeepwiseRequest')
+    this.watch()
+    const timeout = request.timeout ?? agent.timeout
+    if (timeout)
+      this.timer ??= agent.core.clock.setTimer(() => {
+        this.timer = undefined
+        request.emit('timeout')
+      }, timeout)
+  }
+
+  /** Wants to know when the caller destroys the request while it has no socket that would tell. */
+  private watch(): void {
+    this.watched ??= new WatchedRequest(this.request, () => this.abandon())
+  }
+
+  private unwatch(): void {
+    this.watched?.end()
+    this.watched = undefined
+    if (this.timer === undefined) return
+    this.agent.core.clock.clearTimer(this.timer)
+    this.timer = undefined
+  }
+
+  /** The caller has destroyed the request. */
+  private abandon(): void {
+    if (this.settled) return
+    const { connection } = this
+    if (connection !== undefined) {
+      this.written?.fail()
+      this.leave()
+      connection.retire('aborted')
+      connection.origin.discard(connection)
+    } else this.route.origin.cancel(this)
+    this.fail(undefined)
+  }
+
+  private fail(error: Error | undefined): void {
+    if (this.settled) return
+    const { request, context } = this
+    this.settle()
+    if (context === undefined) request.onSocket(null, error)
+    else context.runInAsyncScope(() => request.onSocket(null, error))
+  }
+
+  private settle(): void {
+    if (this.settled) return
+    const { core } = this.agent
+    this.settled = true
+    this.unwatch()
+    if (core.onTrial.size > 0) core.onTrial.delete(this)
+    core.settled()
+  }
+
+  // --- facts ---------------------------------------------------------------------------------------------------------
+
+  /** Whether a repetition does no harm. */
+  private get harmless(): boolean {
+    const { request } = this
+    if (isIdempotent(request.method) || request.getHeader(IDEMPOTENCY_KEY)) return true
+    return IDEMPOTENCY_KEY_LINE.test(request._header ?? '') // headers that were given as an array
+  }
+
+  private noteHeaders(connection: Connection, rawHeaders: readonly string[] | undefined): void {
+    if (rawHeaders === undefined) return
+    const { keepAlive, persists, close } = connectionHeaders(rawHeaders)
+    if (close) connection.retire('server-close')
+    if (keepAlive !== undefined) connection.origin.hints.heard(connection, keepAlive, persists)
+  }
+
+  /** Why the connection ends, as far as it is the request's doing. */
+  private noteEnd(connection: Connection): void {
+    const { request } = this
+    if (request.res?.complete && !request.shouldKeepAlive) connection.retire('server-close')
+    else if (request.destroyed) connection.retire('aborted')
+  }
+}
+
+const IDEMPOTENCY_KEY_LINE = new RegExp(`\\r\\n${IDEMPOTENCY_KEY}:[ \\t]*[^ \\t\\r]`, 'i')
+
+const hasBody = (request: NodeRequest): boolean =>
+  /\r\n(transfer-encoding:|content-length:[ \t]*[1-9])/i.test(request._header ?? '')

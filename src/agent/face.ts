@@ -1,0 +1,205 @@
+/**
+ * The face towards node:http and node:https clients, without node's class around it: takes requests, finds their way to
+ * the pool, and shows connections as node's agents show them.
+ */
+import type { EventEmitter } from 'node:events'
+import type { ClientRequest } from 'node:http'
+import { isIP, type Socket } from 'node:net'
+import { ClosedError } from '../errors.js'
+import type { Connection } from '../pool/connection.js'
+import type { PoolCore } from '../pool/pool-core.js'
+import type { Dialer } from '../wire/link.js'
+import { type LinkTools, SocketLink } from '../wire/socket-link.js'
+import { ClientExchange, type ExchangeAgent } from './client-exchange.js'
+import { dialThrough } from './dial.js'
+import type { Options } from './identity.js'
+import { knowsNode, type NodeRequest } from './node-request.js'
+import { type RouteOwner, Routes } from './routes.js'
+import { Tap } from './tap.js'
+
+/** What a pool gives its agents. */
+export interface AgentGround {
+  readonly core: PoolCore
+  readonly tools: LinkTools
+}
+
+/** node's agent, seen from here. */
+export interface NodeAgent extends EventEmitter {
+  readonly protocol: 'http:' | 'https:'
+  readonly options: Options & { readonly timeout?: number }
+  readonly keepAlive: boolean
+  createConnection(options: object, callback: (error: Error | null, socket?: Socket) => void): Socket | null | undefined
+  getName(options: object): string
+  keepSocketAlive(socket: Socket): boolean
+  reuseSocket(socket: Socket, request: ClientRequest): void
+}
+
+type Sockets = Record<string, Socket[]>
+type Requests = Record<string, ClientRequest[]>
+
+export class AgentFace implements ExchangeAgent, RouteOwner {
+  readonly core: PoolCore
+  readonly movable = knowsNode()
+  readonly #agent: NodeAgent
+  readonly #tools: LinkTools
+  readonly #routes: Routes
+  /** node's own methods, to tell which of them somebody has overridden. */
+  readonly #plain: NodeAgent
+  /** Sockets that are being opened, and their names. */
+  readonly #opening = new Map<Socket, string>()
+
+  /** @param plain the prototype of the agent's class, as it comes from here */
+  constructor(agent: NodeAgent, plain: NodeAgent, { core, tools }: AgentGround) {
+    this.core = core
+    this.#agent = agent
+    this.#plain = plain
+    this.#tools = tools
+    this.#routes = new Routes(core, this)
+  }
+
+  // --- taking requests -----------------------------------------------------------------------------------------------
+
+  addRequest(request: ClientRequest, options: Options): void {
+    if (this.core.closing) {
+      const error = new ClosedError(this.core.destroyed ? 'destroyed' : 'closed')
+      ;(request as NodeRequest).onSocket(null, error)
+      return
+    }
+    const servername = this.protocol === 'https:' ? this.#serverName(request, options) : ''
+    new ClientExchange(this, this.#routes.of(options, servername), request, options).start()
+  }
+
+  /** The TLS server name (SNI), as node finds it: the option, else the Host header, else the host; never an address. */
+  #serverName(request: ClientRequest, options: Options): string {
+    const given = this.options.servername ?? options.servername
+    if (typeof given === 'string') return given
+    const header = request.getHeader('host')
+    const host = typeof header === 'string' ? header : String(this.options.host ?? options.host)
+    const end = host.startsWith('[') ? host.indexOf(']') : host.indexOf(':')
+    const name = host.startsWith('[') ? host.slice(1, end < 0 ? undefined : end) : end < 0 ? host : host.slice(0, end)
+    return isIP(name) === 0 ? name : ''
+  }
+
+  // --- to routes -----------------------------------------------------------------------------------------------------
+
+  get protocol(): 'http:' | 'https:' {
+    return this.#agent.protocol
+  }
+
+  get options(): NodeAgent['options'] {
+    return this.#agent.options
+  }
+
+  getName(options: object): string {
+    return this.#agent.getName(options)
+  }
+
+  get overrides(): RouteOwner['overrides'] {
+    const { createConnection, getName } = this.#agent
+    return {
+      createConnection: createConnection !== this.#plain.createConnection,
+      getName: getName !== this.#plain.getName,
+    }
+  }
+
+  // --- to exchanges --------------------------------------------------------------------------------------------------
+
+  get timeout(): number | undefined {
+    return this.options.timeout
+  }
+
+  dialer({ route, options, clientRequest }: ClientExchange): Dialer {
+    const agent = this.#agent
+    const { core } = this
+    const servername = this.protocol === 'https:' ? this.#serverName(clientRequest, options) : undefined
+    const merged: Record<string, unknown> = { ...options, ...agent.options, servername, _agentKey: route.name }
+    merged.path = merged.socketPath ?? null
+    merged.encoding = null
+    merged.timeout = undefined // node:http sets it on the socket that the request gets
+    return dialThrough({
+      clock: core.clock,
+      timeout: core.options.connect.timeout,
+      address: String(merged.socketPath ?? `${merged.host}:${merged.port}`),
+      create: (created) => agent.createConnection(merged, created),
+      opening: (socket, isOpening) => {
+        if (!isOpening) this.#opening.delete(socket)
+        else {
+          this.#opening.set(socket, route.name)
+          this.#tapKeys(socket)
+        }
+      },
+      linkTo: (socket) => new SocketLink(socket, this.#tools),
+    })
+  }
+
+  reuses({ clientRequest }: ClientExchange, socket: Socket): void {
+    this.#agent.reuseSocket(socket, clientRequest)
+  }
+
+  frees({ route, options }: ClientExchange, socket: Socket): boolean {
+    const agent = this.#agent
+    if (agent.listenerCount('free') > 0) agent.emit('free', socket, { ...options, ...agent.options })
+    if (route.fleeting) return false
+    if (route.origin.waiting > 0) return true
+    if (!agent.keepAlive) return false
+    return agent.keepSocketAlive === this.#plain.keepSocketAlive || agent.keepSocketAlive(socket) !== false
+  }
+
+  #tapKeys(socket: Socket): void {
+    const agent = this.#agent
+    if (agent.listenerCount('keylog') > 0) socket.on('keylog', (line) => agent.emit('keylog', line, socket))
+  }
+
+  // --- what node's agents show ---------------------------------------------------------------------------------------
+
+  /** Sockets in use or being opened, by name. */
+  get sockets(): Sockets {
+    const sockets = this.#socketsOf(({ state }) => state === 'active')
+    for (const [socket, name] of this.#opening) add(sockets, name, socket)
+    return sockets
+  }
+
+  /** Sockets that wait for a request, by name. */
+  get freeSockets(): Sockets {
+    return this.#socketsOf(({ state }) => state === 'idle' || state === 'settling')
+  }
+
+  /** Requests for which no connection is free and none is being opened, by name. */
+  get requests(): Requests {
+    const requests: Requests = Object.create(null)
+    for (const { name, origin } of this.#routes.all) {
+      let served = origin.state.dialing
+      for (const waiter of origin.inLine)
+        if (served > 0) served--
+        else if (waiter instanceof ClientExchange && waiter.agent === this) add(requests, name, waiter.clientRequest)
+    }
+    return requests
+  }
+
+  get totalSocketCount(): number {
+    let count = this.#opening.size
+    for (const { origin } of this.#routes.all) count += origin.connections.size
+    return count
+  }
+
+  /** Closes every connection that this agent's requests use or may use, now; the requests fail. */
+  destroy(): void {
+    for (const socket of this.#opening.keys()) socket.destroy()
+    for (const { origin } of this.#routes.all)
+      for (const connection of origin.connections)
+        if (connection.state !== 'active' || connection.engine instanceof Tap) origin.close(connection, 'pool-closed')
+  }
+
+  #socketsOf(isMeant: (connection: Connection) => boolean): Sockets {
+    const sockets: Sockets = Object.create(null)
+    for (const { name, origin } of this.#routes.all)
+      for (const connection of origin.connections)
+        if (isMeant(connection)) add(sockets, name, (connection.link as SocketLink).socket)
+    return sockets
+  }
+}
+
+function add<Item>(lists: Record<string, Item[]>, name: string, item: Item): void {
+  lists[name] ??= []
+  lists[name].push(item)
+}

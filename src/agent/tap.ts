@@ -1,0 +1,197 @@
+/**
+ * A tap on a socket: node:http as the HTTP engine of one connection. node:http puts its own parser and listeners on the
+ * socket for each request; the tap stands between the two and shows an exchange what passes: what is written, the first
+ * bytes of the response, and the socket's last words. Those it keeps back until the exchange lets them pass, or not at
+ * all when they do not concern the request any more. While the connection is idle the tap watches the socket itself.
+ *
+ * It overrides a few methods of that one socket, and takes them off again when it is detached.
+ */
+import type { Socket } from 'node:net'
+import type { Connection } from '../pool/connection.js'
+import type { Engine } from '../pool/engine.js'
+import type { SocketLink } from '../wire/socket-link.js'
+import type { Piece, WriteCallback } from './node-request.js'
+
+export type LastWord = 'end' | 'error' | 'close'
+
+/** Whoever has the socket: told in the order in which things happen. */
+export interface TapUser {
+  /** node is about to write. Returns the callback to write it with, or `NOT_NOW`. */
+  writes(
+    data: Piece['data'],
+    encoding: Piece['encoding'],
+    callback: Piece['callback'],
+  ): Piece['callback'] | typeof NOT_NOW
+  /** The first bytes of an answer are here. They, and what follows, are kept back if it returns false. */
+  answers(bytes: Uint8Array): boolean
+  /** The socket says one of its last words, which is kept back until `pass`. */
+  dies(word: LastWord, error: Error | undefined): void
+  /** node is done with the socket, and leaves it whole. */
+  freed(): void
+  /** The socket was handed to the caller, by an upgrade or CONNECT. */
+  removed(): void
+}
+
+/** What is written is to stay here for now. */
+export const NOT_NOW = Symbol('not now')
+
+const TAP = Symbol('keepwise tap')
+
+type TappedSocket = Socket & { [TAP]: Tap }
+
+export class Tap implements Engine {
+  readonly socket: Socket
+  #user: TapUser | undefined = undefined
+  #answered = false
+  /** Kept back, with their arguments. */
+  #kept: unknown[][] = []
+  #keeping = false
+  /** Its user has set TCP keepalive, which would hold for all who come after. */
+  #tuned = false
+
+  constructor(private readonly connection: Connection) {
+    this.socket = (connection.link as SocketLink).socket
+  }
+
+  attach(): void {
+    const socket = this.socket as TappedSocket
+    socket[TAP] = this
+    Object.assign(socket, overrides)
+    // undici lets go of a socket a turn after its response: it would not keep the process alive for its new user.
+    setImmediate(() => setImmediate(() => this.#user !== undefined && socket.ref?.()))
+  }
+
+  detach(): void {
+    const socket = this.socket as Partial<TappedSocket>
+    for (const name of Object.keys(overrides)) delete socket[name as keyof typeof overrides]
+    delete socket[TAP]
+  }
+
+  /** Somebody has the socket from now on. */
+  serve(user: TapUser): void {
+    this.#user = user
+    this.#answered = false
+    this.socket.ref?.()
+  }
+
+  /** Nobody has it: the tap watches it, it does not keep the process alive, and is as it was when it was opened. */
+  rest(): void {
+    const { socket } = this
+    this.#user = undefined
+    socket.unref?.()
+    if (socket.timeout) socket.setTimeout(0)
+    if (!this.#tuned) return
+    ;(this.connection.link as SocketLink).retune()
+    this.#tuned = false
+  }
+
+  /** Lets everybody hear what was kept back, and what follows. */
+  pass(): void {
+    this.#keeping = false
+    for (const args of this.#kept.splice(0)) emitPlain(this.socket, args)
+  }
+
+  /** The request has left: what was kept back is for nobody, but that the socket is closed. */
+  drop(): void {
+    this.#user = undefined
+    this.#keeping = false
+    const closed = this.#kept.find(([event]) => event === 'close')
+    this.#kept = []
+    if (closed !== undefined) emitPlain(this.socket, closed)
+  }
+
+  /** Whether an event is to be emitted now. */
+  admits(args: unknown[]): boolean {
+    const [event] = args
+    switch (event) {
+      case 'data':
+        return this.#user === undefined ? this.#isStray() : this.#mayHear(args)
+      case 'end':
+      case 'error':
+      case 'close':
+        if (this.#user !== undefined) {
+          this.#kept.push(args)
+          this.#keeping = true
+          this.#user.dies(event, args[1] instanceof Error ? args[1] : undefined)
+          return false
+        }
+        // The server has closed its end while nothing was going on: so does this end, at once.
+        if (event === 'end') this.socket.destroy()
+        return true
+      default:
+        return true
+    }
+  }
+
+  /** An event has just been emitted. */
+  emitted(event: unknown): void {
+    if (event === 'free') this.#user?.freed()
+    else if (event === 'agentRemove') this.#remove()
+  }
+
+  writes(...piece: Parameters<TapUser['writes']>): ReturnType<TapUser['writes']> {
+    return this.#user === undefined ? piece[2] : this.#user.writes(...piece)
+  }
+
+  tuned(): void {
+    this.#tuned = true
+  }
+
+  #mayHear(args: unknown[]): boolean {
+    if (!this.#answered) {
+      this.#answered = true
+      this.#keeping = this.#user?.answers(args[1] as Uint8Array) === false
+    }
+    if (this.#keeping) this.#kept.push(args)
+    return !this.#keeping
+  }
+
+  /** Nobody has asked for these bytes: the next response could be mistaken for them. */
+  #isStray(): false {
+    if (!this.socket.destroyed) this.socket.destroy(new Error('bytes arrived on an idle connection'))
+    return false
+  }
+
+  #remove(): void {
+    const user = this.#user
+    this.#user = undefined
+    this.detach()
+    this.connection.origin.detach(this.connection)
+    user?.removed()
+  }
+}
+
+/** As the socket would without a tap. */
+function emitPlain(socket: Socket, args: unknown[]): boolean {
+  return plain(socket).emit.apply(socket, args as Parameters<Socket['emit']>)
+}
+
+const plain = (socket: Socket): Socket => Object.getPrototypeOf(socket) as Socket
+
+const overrides = {
+  emit(this: TappedSocket, ...args: unknown[]): boolean {
+    const tap = this[TAP]
+    if (!tap.admits(args)) return true
+    const heard = emitPlain(this, args)
+    tap.emitted(args[0])
+    return heard
+  },
+
+  write(
+    this: TappedSocket,
+    data: Piece['data'],
+    encoding?: BufferEncoding | WriteCallback | null,
+    callback?: WriteCallback | null,
+  ): boolean {
+    const done = typeof encoding === 'function' ? encoding : callback
+    const how = typeof encoding === 'function' ? undefined : encoding
+    const allowed = this[TAP].writes(data, how, done)
+    if (allowed === NOT_NOW) return true
+    return plain(this).write.call(this, data as string, how as BufferEncoding, allowed as WriteCallback)
+  },
+
+  setKeepAlive(this: TappedSocket, ...args: Parameters<Socket['setKeepAlive']>): Socket {
+    this[TAP].tuned()
+    return plain(this).setKeepAlive.apply(this, args)
+  },
+}
