@@ -21,7 +21,8 @@ import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
 import type { Lesson } from './lesson.js'
 import { Lessons } from './lessons.js'
-import { Line, type LineOwner } from './line.js'
+import type { LineOwner } from './line.js'
+import { Lines } from './lines.js'
 import { ListNode } from './list.js'
 import type { PoolCore } from './pool-core.js'
 import type { Waiter } from './waiter.js'
@@ -45,9 +46,7 @@ export class OriginPool implements DialOwner, LineOwner {
   readonly #core: PoolCore
   readonly #connections = new Set<Connection>()
   readonly #idle: IdleList
-  readonly #line: Line
-  /** Those who take nothing but a connection that is opened from now on. */
-  readonly #newLine: Line
+  readonly #lines: Lines
   readonly #dials: Dials
   /** Dials that `warm` asked for. */
   readonly #warming = new Set<Promise<void>>()
@@ -70,8 +69,7 @@ export class OriginPool implements DialOwner, LineOwner {
     this.hints = new Hints(this.keepAliveTimeout)
     this.#idle = new IdleList(core.idle, options.scheduling)
     this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#learned(lesson)) : undefined
-    this.#line = new Line(this, agenda, options.acquireTimeout)
-    this.#newLine = new Line(this, agenda, options.acquireTimeout)
+    this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
   }
 
@@ -97,7 +95,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Requests in line. */
   get waiting(): number {
-    return this.#line.size + this.#newLine.size
+    return this.#lines.size
   }
 
   /** Nothing open, nothing under way, nobody waiting. */
@@ -131,8 +129,8 @@ export class OriginPool implements DialOwner, LineOwner {
       waiter.refused(this.#core.destroyedWith)
       return false
     }
-    this.#line.number(waiter, now)
-    if (this.#line.size === 0 && !waiter.wantsNew) {
+    this.#lines.number(waiter, now)
+    if (this.#lines.any.size === 0 && !waiter.wantsNew) {
       const spurned = this.#isDoubtfulFor(waiter, this.#idle.next, now)
       const connection = spurned ? undefined : this.#take(now)
       if (connection !== undefined) {
@@ -167,8 +165,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Takes a waiter out of the line. */
   cancel(waiter: Waiter): void {
-    const line = waiter.wantsNew ? this.#newLine : this.#line
-    line.leave(waiter)
+    this.#lines.leave(waiter)
   }
 
   /** Takes a connection back after a complete response: it is lent again, kept, or closed. */
@@ -251,8 +248,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Fails those in line. */
   refuseAll(error: Error): void {
-    this.#line.refuse(this.#line.size, error)
-    this.#newLine.refuse(this.#newLine.size, error)
+    this.#lines.refuse(error)
   }
 
   /** Ends everything: requests under way fail with the error. */
@@ -288,7 +284,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   dialWanted(): boolean {
     const { count, warming } = this.#dials
-    return this.#supply <= this.waiting + warming || count <= this.#newLine.size + warming
+    return this.#supply <= this.waiting + warming || count <= this.#lines.forNew.size + warming
   }
 
   dialEnded({ link, error, elapsed }: DialOutcome): void {
@@ -458,8 +454,7 @@ export class OriginPool implements DialOwner, LineOwner {
       waiter.refused(new QueueFullError(this.state, options.maxWaiting))
       return
     }
-    const line = waiter.wantsNew ? this.#newLine : this.#line
-    line.enter(waiter)
+    this.#lines.enter(waiter)
     if (dials && slots.take(this)) this.#dials.start()
     if (!waiter.hasWaited) this.counters.waits++
     waiter.hasWaited = true
@@ -471,12 +466,12 @@ export class OriginPool implements DialOwner, LineOwner {
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
     if (this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
-    else if (this.#core.closing && this.#line.size === 0 && !this.#handing) this.close(connection, 'pool-closed')
-    else if (this.#line.size > 0 && !this.#handing && mustAsk(connection, now)) this.#settle(connection)
+    else if (this.#core.closing && this.#lines.any.size === 0 && !this.#handing) this.close(connection, 'pool-closed')
+    else if (this.#lines.any.size > 0 && !this.#handing && mustAsk(connection, now)) this.#settle(connection)
     else if (this.#handing) {
       this.#keep(connection, now)
       this.#keptMeanwhile.push(connection)
-    } else if (this.#line.size === 0) this.#keep(connection, now)
+    } else if (this.#lines.any.size === 0) this.#keep(connection, now)
     else this.#handOver(connection, now)
   }
 
@@ -484,19 +479,15 @@ export class OriginPool implements DialOwner, LineOwner {
   #owedTo(next: OriginPool | undefined): boolean {
     if (next === undefined || next === this) return false
     // One that insists on a new connection has no use for this one.
-    const own = this.#line.first
+    const own = this.#lines.any.first
     if (own === undefined) return true
-    const other = next.#firstInLine
+    const other = next.#lines.first
     return next.size === 0 && other !== undefined && other.waitingSince < own.waitingSince
-  }
-
-  get #firstInLine(): Waiter | undefined {
-    return this.#newLine.first ?? this.#line.first
   }
 
   /** Whether what is open keeps a connection from being opened that somebody insists on. */
   get #isInTheWay(): boolean {
-    return this.#dials.count < this.#newLine.size && !this.#handing && !this.#canGrow
+    return this.#dials.count < this.#lines.forNew.size && !this.#handing && !this.#canGrow
   }
 
   /** Whether the caps leave room for one more connection, as far as this origin knows. */
@@ -511,14 +502,14 @@ export class OriginPool implements DialOwner, LineOwner {
   #handOver(connection: Connection, now: number): void {
     this.#handing = true
     for (let free: Connection | undefined = connection; free !== undefined; ) {
-      const waiter = this.#line.shift()
+      const waiter = this.#lines.any.shift()
       if (waiter === undefined) {
         this.#offer(free, now) // the last one left the line while it was looked for
         break
       }
       this.counters.waitTime += now - waiter.waitingSince
       this.#grant(free, waiter, now)
-      free = this.#line.size === 0 ? undefined : this.#take(now)
+      free = this.#lines.any.size === 0 ? undefined : this.#take(now)
     }
     this.#handing = false
     for (const kept of this.#keptMeanwhile.splice(0))
@@ -570,14 +561,14 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Whether one more dial would be of use. */
   get #wantsDial(): boolean {
-    return this.#supply < this.waiting || this.#dials.count < this.#newLine.size
+    return this.#supply < this.waiting || this.#dials.count < this.#lines.forNew.size
   }
 
   /** Sees to it that something comes for everybody in line, as far as the caps allow. */
   #serveLine(): void {
     while (this.#wantsDial && !this.#handing) {
       const spare = this.#spare
-      if (this.#idle.size > 0 && this.#line.size > 0 && this.#dials.count >= this.#newLine.size) {
+      if (this.#idle.size > 0 && this.#lines.any.size > 0 && this.#dials.count >= this.#lines.forNew.size) {
         // Only where the kernel cannot be asked: each request has one more connection looked at.
         const now = this.#core.clock.now()
         const connection = this.#take(now)
@@ -613,7 +604,7 @@ export class OriginPool implements DialOwner, LineOwner {
     if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
-    const waiter = this.#newLine.shift()
+    const waiter = this.#lines.forNew.shift()
     if (waiter === undefined) this.#offer(connection, now)
     else {
       this.counters.waitTime += now - waiter.waitingSince
@@ -640,9 +631,9 @@ export class OriginPool implements DialOwner, LineOwner {
     // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
     // unless what is under way is enough for all.
     if (this.size === this.#watched) this.refuseAll(error)
-    else if (this.#dials.count < this.#newLine.size) this.#newLine.refuse(1, error)
+    else if (this.#dials.count < this.#lines.forNew.size) this.#lines.forNew.refuse(1, error)
     // An idle one that was passed over serves as well.
-    else if (this.#supply < this.waiting && this.#idle.size === 0) this.#line.refuse(1, error)
+    else if (this.#supply < this.waiting && this.#idle.size === 0) this.#lines.any.refuse(1, error)
   }
 
   /** The one place where a connection leaves the pool. */
