@@ -69,6 +69,25 @@ export class Lessons {
     return Math.min(idleSince + time, lifetimeEndsAt)
   }
 
+  /** A connection was answered, after it had idled. */
+  answered(connection: Connection, now: number): void {
+    const { lesson, grantedAt, idleSince, survived } = connection
+    const idled = grantedAt - idleSince
+    if (survived === undefined || idled > survived) connection.survived = idled
+    if (lesson?.suspected !== undefined) lesson.outlived(idled, now)
+  }
+
+  /**
+   * Whether the suspicion that speaks against a connection ends here, because one that idles for longer is still whole.
+   *
+   * @param oldest the one that idles for longest of all; undefined for none
+   */
+  clears({ lesson, link }: Connection, oldest: Connection | undefined, now: number): boolean {
+    if (lesson?.suspected === undefined || !link.provable || oldest?.lesson !== lesson) return false
+    if (oldest.link.inspect()?.established) lesson.outlived(now - oldest.idleSince, now)
+    return lesson.suspected === undefined
+  }
+
   /** A connection has ended. */
   ended(connection: Connection, reason: CloseReason, now: number): void {
     const { lesson, answered, asked, link, survived } = connection

@@ -173,7 +173,7 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.state !== 'active' || connection.link.destroyed) return // its end is under way, and will be reported
     const now = this.#core.clock.now()
     connection.asked = false
-    if (connection.reused) this.#noteSurvival(connection, now)
+    if (connection.reused) this.lessons?.answered(connection, now)
     connection.reused = true // even if it is handed on at once
     connection.idleSince = connection.trustedAt = now
     const kernel = wasQuick(connection.grantedAt, now) ? undefined : this.#lookBack(connection, now)
@@ -435,16 +435,8 @@ export class OriginPool implements DialOwner, LineOwner {
       this.size < this.#core.options.maxConnections &&
       this.#core.slots.hasRoom &&
       waiter.prefersNew() &&
-      !this.#isProvenWrong(connection, now)
+      !this.lessons?.clears(connection, this.#idle.oldest, now)
     )
-  }
-
-  /** Whether a suspicion that speaks against a connection ends here: one that idles for longer is still whole. */
-  #isProvenWrong({ lesson, link }: Connection, now: number): boolean {
-    const { oldest } = this.#idle
-    if (lesson?.suspected === undefined || !link.provable || oldest?.lesson !== lesson) return false
-    if (oldest.link.inspect()?.established) lesson.outlived(now - oldest.idleSince, now)
-    return lesson.suspected === undefined
   }
 
   /** @param dials whether to open a connection for it though others are idle */
@@ -664,14 +656,6 @@ export class OriginPool implements DialOwner, LineOwner {
         agenda.schedule(connection, idleDeadline(connection))
     const { address, timeout, samples } = lesson
     if (events.heard('learn')) events.emit('learn', { origin: this.target.origin, address, timeout, samples })
-  }
-
-  /** It was answered, after it had idled. */
-  #noteSurvival(connection: Connection, now: number): void {
-    const { lesson, grantedAt, idleSince, survived } = connection
-    const idled = grantedAt - idleSince
-    if (survived === undefined || idled > survived) connection.survived = idled
-    if (lesson?.suspected !== undefined) lesson.outlived(idled, now)
   }
 
   /** Ends the use of a connection that is whole: closes it, or keeps it only to see when the server does. */
