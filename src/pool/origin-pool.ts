@@ -344,6 +344,12 @@ export class OriginPool implements DialOwner, LineOwner {
 
   // --- inside: lending -----------------------------------------------------------------------------------------------
 
+  /** Grants a connection to one who stood in line. */
+  #serve(connection: Connection, waiter: Waiter, now: number): void {
+    this.counters.waitTime += now - waiter.waitingSince
+    this.#grant(connection, waiter, now)
+  }
+
   #grant(connection: Connection, waiter: Waiter, now: number): void {
     const { counters } = this
     if (connection.state !== 'active') {
@@ -499,8 +505,7 @@ export class OriginPool implements DialOwner, LineOwner {
         this.#offer(free, now) // the last one left the line while it was looked for
         break
       }
-      this.counters.waitTime += now - waiter.waitingSince
-      this.#grant(free, waiter, now)
+      this.#serve(free, waiter, now)
       free = this.#lines.any.size === 0 ? undefined : this.#take(now)
     }
     this.#handing = false
@@ -599,8 +604,7 @@ export class OriginPool implements DialOwner, LineOwner {
     const waiter = this.#lines.forNew.shift()
     if (waiter === undefined) this.#offer(connection, now)
     else {
-      this.counters.waitTime += now - waiter.waitingSince
-      this.#grant(connection, waiter, now)
+      this.#serve(connection, waiter, now)
       this.#serveLine()
       this.lineShrank()
     }
