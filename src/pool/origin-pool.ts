@@ -20,7 +20,7 @@ import { endingReason } from './ending.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
 import type { Lesson } from './lesson.js'
-import { Lessons } from './lessons.js'
+import { Lessons, watchUntil } from './lessons.js'
 import type { LineOwner } from './line.js'
 import { Lines } from './lines.js'
 import { ListNode } from './list.js'
@@ -314,17 +314,31 @@ export class OriginPool implements DialOwner, LineOwner {
 
   // --- in the course of time -----------------------------------------------------------------------------------------
 
-  /** Closes a connection that has idled for long enough, or says when to look again. */
+  /** Ends the use of a connection that has idled for long enough, or its watch; or says when to look again. */
   wakeConnection(connection: Connection, now: number): number {
-    // It cannot expire before it was idle, and then it may idle from a moment that is still to come.
-    if (connection.state === 'active' || connection.state === 'settling')
-      return now + Math.max(1, idleAllowance(connection))
-    const until = connection.state === 'watched' ? this.lessons?.watchUntil(connection) : undefined
-    const deadline = until ?? idleDeadline(connection)
-    if (now < deadline) return deadline
-    const reason = expired(connection, now) ?? 'idle-timeout'
-    if (connection.state === 'watched') this.close(connection, reason)
-    else this.#expel(connection, reason, now)
+    switch (connection.state) {
+      case 'idle':
+        return this.#wakeIdle(connection, now)
+      case 'watched':
+        return this.#wakeWatched(connection, now)
+      default:
+        // It cannot expire before it was idle, and then it may idle from a moment that is still to come.
+        return now + Math.max(1, idleAllowance(connection))
+    }
+  }
+
+  #wakeIdle(connection: Connection, now: number): number {
+    const reason = expired(connection, now)
+    if (reason === undefined) return idleDeadline(connection)
+    this.#expel(connection, reason, now)
+    return connection.wakeAt
+  }
+
+  #wakeWatched(connection: Connection, now: number): number {
+    const until = watchUntil(connection)
+    if (now < until) return until
+    // What was learned may have been unlearned meanwhile: then it is only not worth its place any more.
+    this.close(connection, expired(connection, now) ?? 'idle-timeout')
     return connection.wakeAt
   }
 
