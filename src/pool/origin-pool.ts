@@ -10,13 +10,13 @@ import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFul
 import type { PoolEvents } from '../events.js'
 import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import { isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
-import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
 import type { Connection } from './connection.js'
 import { Counters } from './counters.js'
 import { type DialOutcome, type DialOwner, Dials } from './dials.js'
 import { endingReason } from './ending.js'
+import { lookBack, reasonNotToLend } from './examine.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
 import type { Lesson } from './lesson.js'
@@ -153,7 +153,7 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.reused) {
       if (mustAskAgain(connection, now)) {
         const kernel = connection.link.inspect()
-        const reason = this.#unfit(connection, kernel, now)
+        const reason = reasonNotToLend(connection, kernel, now)
         if (reason !== undefined) this.#expel(connection, reason, now)
         if (reason !== undefined || (kernel === undefined && insist)) return false
       }
@@ -176,12 +176,11 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.reused) this.lessons?.answered(connection, now)
     connection.reused = true // even if it is handed on at once
     connection.idleSince = connection.trustedAt = now
-    const kernel = wasQuick(connection.grantedAt, now) ? undefined : this.#lookBack(connection, now)
+    const kernel = wasQuick(connection.grantedAt, now) ? undefined : lookBack(connection, now)
     this.hints.complete(connection)
     this.#setMargin(connection, now)
-    const reason = this.#reasonToClose(connection) ?? unfit(connection, kernel, now)
-    if (reason === undefined) this.#offer(connection, now)
-    else this.#expel(connection, reason, now)
+    if (connection.remaining <= 0) connection.retire('advertised-max')
+    this.#takeBack(connection, connection.closeReason ?? unfit(connection, kernel, now), now)
   }
 
   /** Takes back a connection, be it gone by now, on which nothing was sent after all. */
@@ -191,9 +190,8 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.reused) this.counters.reused--
     if (connection.state !== 'active' || connection.link.destroyed) return
     const now = this.#core.clock.now()
-    const reason = connection.closeReason ?? this.#unfit(connection, connection.link.inspect(), now)
-    if (reason === undefined) this.#offer(connection, now)
-    else this.#expel(connection, reason, now)
+    const reason = connection.closeReason ?? reasonNotToLend(connection, connection.link.inspect(), now)
+    this.#takeBack(connection, reason, now)
   }
 
   /**
@@ -397,7 +395,7 @@ export class OriginPool implements DialOwner, LineOwner {
       const { link } = connection
       if (!link.destroyed && !mustAsk(connection, now)) return connection
       const kernel = link.inspect()
-      const reason = this.#unfit(connection, kernel, now)
+      const reason = reasonNotToLend(connection, kernel, now)
       if (reason !== undefined) {
         this.#expel(connection, reason, now)
         continue
@@ -408,31 +406,6 @@ export class OriginPool implements DialOwner, LineOwner {
     }
   }
 
-  /** The reason why a connection without a request on it cannot be lent, or undefined. */
-  #unfit(connection: Connection, kernel: KernelView | undefined, now: number): CloseReason | undefined {
-    const { link } = connection
-    if (link.destroyed) return endingReason(link.ending, false)
-    if (kernel !== undefined) {
-      connection.measured(kernel)
-      connection.trustedAt = now
-    }
-    return unfit(connection, kernel, now)
-  }
-
-  /**
-   * After a long exchange: the response may have waited for a blocked event loop. The server's idle timer then started
-   * when the kernel received it, and its FIN may be behind it.
-   */
-  #lookBack(connection: Connection, now: number): KernelView | undefined {
-    const kernel = connection.link.inspect()
-    if (kernel === undefined) connection.trustedAt = connection.grantedAt
-    else {
-      connection.measured(kernel)
-      connection.idleSince = now - kernel.sinceLastData
-    }
-    return kernel
-  }
-
   /** Nobody to ask: two turns of the event loop show a FIN that is already here. */
   #settle(connection: Connection): void {
     if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
@@ -440,10 +413,9 @@ export class OriginPool implements DialOwner, LineOwner {
     this.#core.clock.afterTwoTurns(() => {
       if (connection.state !== 'settling') return
       const now = this.#core.clock.now()
-      const reason = this.#unfit(connection, undefined, now)
+      const reason = reasonNotToLend(connection, undefined, now)
       connection.trustedAt = now
-      if (reason === undefined) this.#offer(connection, now)
-      else this.#expel(connection, reason, now)
+      this.#takeBack(connection, reason, now)
     })
   }
 
@@ -473,6 +445,12 @@ export class OriginPool implements DialOwner, LineOwner {
     this.#core.stirred(this)
     if (events.heard('wait')) events.emit('wait', { origin: this.target.origin, waiting: this.waiting })
     this.#serveLine()
+  }
+
+  /** @param reason why a connection that nobody has any more cannot be lent again; undefined if it can */
+  #takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void {
+    if (reason === undefined) this.#offer(connection, now)
+    else this.#expel(connection, reason, now)
   }
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
@@ -556,11 +534,6 @@ export class OriginPool implements DialOwner, LineOwner {
     const { maxIdleConnections } = this.#core.options
     while (this.#idle.size > maxIdleConnections && !this.#handing)
       this.close(this.#idle.oldest as Connection, 'surplus')
-  }
-
-  /** Why a connection is not to be used again, whatever its state. */
-  #reasonToClose({ closeReason, remaining }: Connection): CloseReason | undefined {
-    return closeReason ?? (remaining <= 0 ? 'advertised-max' : undefined)
   }
 
   // --- inside: opening and ending ------------------------------------------------------------------------------------
