@@ -25,6 +25,7 @@ import type { LineOwner } from './line.js'
 import { Lines } from './lines.js'
 import { ListNode } from './list.js'
 import type { PoolCore } from './pool-core.js'
+import { Stock } from './stock.js'
 import type { Waiter } from './waiter.js'
 
 type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
@@ -44,13 +45,11 @@ export class OriginPool implements DialOwner, LineOwner {
   needDrain = false
 
   readonly #core: PoolCore
-  readonly #connections = new Set<Connection>()
-  readonly #idle: IdleList
+  readonly #stock: Stock
   readonly #lines: Lines
   readonly #dials: Dials
   /** Dials that `warm` asked for. */
   readonly #warming = new Set<Promise<void>>()
-  #settling = 0
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
   #handing = false
   /** Those that came back meanwhile: offered anew when it is over. */
@@ -67,25 +66,20 @@ export class OriginPool implements DialOwner, LineOwner {
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
     this.hints = new Hints(this.keepAliveTimeout)
-    this.#idle = new IdleList(core.idle, options.scheduling)
     this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#learned(lesson)) : undefined
+    this.#stock = new Stock(new IdleList(core.idle, options.scheduling), this.lessons?.watched ?? new Set())
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
   }
 
   /** Connections open or being opened. */
   get size(): number {
-    return this.#connections.size + this.#dials.count
+    return this.#stock.open.size + this.#dials.count
   }
 
   /** Connections that are lent, or can be. */
   get usable(): number {
-    return this.#connections.size - this.#watched
-  }
-
-  /** Connections that are kept only to see when the server closes them. */
-  get #watched(): number {
-    return this.lessons?.watched.size ?? 0
+    return this.#stock.usable
   }
 
   /** More requests wait than connections are under way: one should hold back. */
@@ -104,11 +98,11 @@ export class OriginPool implements DialOwner, LineOwner {
   }
 
   get state(): OriginState {
-    const idle = this.#idle.size + this.#settling + this.#watched
+    const { open, unused } = this.#stock
     return {
       origin: this.target.origin,
-      active: this.#connections.size - idle,
-      idle,
+      active: open.size - unused,
+      idle: unused,
       dialing: this.#dials.count,
       waiting: this.waiting,
       maxConnections: this.#core.options.maxConnections,
@@ -117,7 +111,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** The connections that are open, in no order. */
   get connections(): ReadonlySet<Connection> {
-    return this.#connections
+    return this.#stock.open
   }
 
   // --- lending -------------------------------------------------------------------------------------------------------
@@ -131,7 +125,7 @@ export class OriginPool implements DialOwner, LineOwner {
     }
     this.#lines.number(waiter, now)
     if (this.#lines.any.size === 0 && !waiter.wantsNew) {
-      const spurned = this.#isDoubtfulFor(waiter, this.#idle.next, now)
+      const spurned = this.#isDoubtfulFor(waiter, this.#stock.idle.next, now)
       const connection = spurned ? undefined : this.#take(now)
       if (connection !== undefined) {
         this.#grant(connection, waiter, now)
@@ -239,8 +233,8 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Closes what is idle and drops dials that nobody waits for; what comes back later is closed then. */
   closeIdle(error: Error): void {
-    for (const connection of this.#idle) this.close(connection, 'pool-closed')
-    for (const connection of this.lessons?.watched ?? []) this.close(connection, 'pool-closed')
+    for (const connection of this.#stock.idle) this.close(connection, 'pool-closed')
+    for (const connection of this.#stock.watched) this.close(connection, 'pool-closed')
     if (this.waiting === 0) this.#dials.cancel(error)
   }
 
@@ -252,7 +246,7 @@ export class OriginPool implements DialOwner, LineOwner {
   /** Ends everything: requests under way fail with the error. */
   destroy(error: Error): void {
     this.#dials.cancel(error)
-    for (const connection of this.#connections) this.close(connection, 'pool-closed', error)
+    for (const connection of this.#stock.open) this.close(connection, 'pool-closed', error)
   }
 
   // --- opening -------------------------------------------------------------------------------------------------------
@@ -264,7 +258,7 @@ export class OriginPool implements DialOwner, LineOwner {
     // Dials for requests do not count: one that is not needed in the end is dropped.
     while (this.usable + this.#dials.warming < count && slots.hasRoom) {
       if (this.size >= maxConnections) {
-        const [watched] = this.lessons?.watched ?? []
+        const { anyWatched: watched } = this.#stock
         if (watched === undefined) break
         this.close(watched, 'surplus')
         continue
@@ -291,7 +285,7 @@ export class OriginPool implements DialOwner, LineOwner {
       if (error !== undefined) this.#dialFailed(error, elapsed)
       this.#core.slots.free()
       // While nothing is open, the dials that are left decide: no new ones for those that wait for them.
-      if (this.#connections.size > 0 || this.#dials.count === 0) this.#serveLine()
+      if (this.#stock.open.size > 0 || this.#dials.count === 0) this.#serveLine()
       this.#checkQuiet()
     }
   }
@@ -364,10 +358,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   #grant(connection: Connection, waiter: Waiter, now: number): void {
     const { counters } = this
-    if (connection.state !== 'active') {
-      if (connection.engine === undefined) connection.link.unpark()
-      this.#move(connection, 'active')
-    }
+    this.#stock.lend(connection)
     connection.grantedAt = connection.trustedAt = now
     connection.requests++
     counters.requests++
@@ -389,9 +380,8 @@ export class OriginPool implements DialOwner, LineOwner {
    */
   #take(now: number): Connection | undefined {
     for (;;) {
-      const connection = this.#idle.next
+      const connection = this.#stock.shift()
       if (connection === undefined) return undefined
-      this.#idle.remove(connection)
       const { link } = connection
       if (!link.destroyed && !mustAsk(connection, now)) return connection
       const kernel = link.inspect()
@@ -408,8 +398,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Nobody to ask: two turns of the event loop show a FIN that is already here. */
   #settle(connection: Connection): void {
-    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
-    this.#move(connection, 'settling')
+    this.#stock.settle(connection)
     this.#core.clock.afterTwoTurns(() => {
       if (connection.state !== 'settling') return
       const now = this.#core.clock.now()
@@ -427,7 +416,7 @@ export class OriginPool implements DialOwner, LineOwner {
       this.size < this.#core.options.maxConnections &&
       this.#core.slots.hasRoom &&
       waiter.prefersNew() &&
-      !this.lessons?.clears(connection, this.#idle.oldest, now)
+      !this.lessons?.clears(connection, this.#stock.idle.oldest, now)
     )
   }
 
@@ -503,7 +492,7 @@ export class OriginPool implements DialOwner, LineOwner {
     this.#handing = false
     for (const kept of this.#keptMeanwhile.splice(0))
       if (kept.state === 'idle') {
-        this.#idle.remove(kept)
+        this.#stock.idle.remove(kept)
         this.#offer(kept, now)
       }
     this.#serveLine()
@@ -512,10 +501,8 @@ export class OriginPool implements DialOwner, LineOwner {
 
   #keep(connection: Connection, now: number): void {
     const { agenda, events } = this.#core
-    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
-    if (connection.state !== 'idle') this.#move(connection, 'idle')
     connection.reused = true
-    this.#idle.add(connection)
+    this.#stock.keep(connection)
     this.#trim()
     if (connection.state !== 'idle') return
     const deadline = idleDeadline(connection)
@@ -523,24 +510,18 @@ export class OriginPool implements DialOwner, LineOwner {
     if (events.heard('idle')) events.emit('idle', { connection: connection.snapshot(now) })
   }
 
-  #move(connection: Connection, to: Connection['state']): void {
-    if (connection.state === 'settling') this.#settling--
-    connection.move(to)
-    if (to === 'settling') this.#settling++
-  }
-
   /** Closes what is idle beyond the cap, unless it is about to be handed over. */
   #trim(): void {
     const { maxIdleConnections } = this.#core.options
-    while (this.#idle.size > maxIdleConnections && !this.#handing)
-      this.close(this.#idle.oldest as Connection, 'surplus')
+    const { idle } = this.#stock
+    while (idle.size > maxIdleConnections && !this.#handing) this.close(idle.oldest as Connection, 'surplus')
   }
 
   // --- inside: opening and ending ------------------------------------------------------------------------------------
 
   /** Connections that will be free without anybody's doing: dials, and idle ones that are being looked at. */
   get #supply(): number {
-    return this.#dials.count + this.#settling
+    return this.#dials.count + this.#stock.settling
   }
 
   /** Whether one more dial would be of use. */
@@ -551,8 +532,8 @@ export class OriginPool implements DialOwner, LineOwner {
   /** Sees to it that something comes for everybody in line, as far as the caps allow. */
   #serveLine(): void {
     while (this.#wantsDial && !this.#handing) {
-      const spare = this.#spare
-      if (this.#idle.size > 0 && this.#lines.any.size > 0 && this.#dials.count >= this.#lines.forNew.size) {
+      const { spare } = this.#stock
+      if (this.#stock.idle.size > 0 && this.#lines.any.size > 0 && this.#dials.count >= this.#lines.forNew.size) {
         // Only where the kernel cannot be asked: each request has one more connection looked at.
         const now = this.#core.clock.now()
         const connection = this.#take(now)
@@ -567,17 +548,11 @@ export class OriginPool implements DialOwner, LineOwner {
     }
   }
 
-  /** A connection that can be done without when a new one is needed: watched, or idle while nobody wants an old one. */
-  get #spare(): Connection | undefined {
-    const [watched] = this.lessons?.watched ?? []
-    return watched ?? this.#idle.oldest
-  }
-
   #opened(link: Link, elapsed: number): void {
     const { clock, events } = this.#core
     const now = clock.now()
     const connection = this.#core.newConnection(this, link, now)
-    this.#connections.add(connection)
+    this.#stock.add(connection)
     this.#lastConnectError = undefined
     this.counters.opened++
     this.counters.dialTime += elapsed
@@ -613,10 +588,10 @@ export class OriginPool implements DialOwner, LineOwner {
     this.#core.dialFailed(this, error)
     // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
     // unless what is under way is enough for all.
-    if (this.size === this.#watched) this.refuseAll(error)
+    if (this.size === this.#stock.watched.size) this.refuseAll(error)
     else if (this.#dials.count < this.#lines.forNew.size) this.#lines.forNew.refuse(1, error)
     // An idle one that was passed over serves as well.
-    else if (this.#supply < this.waiting && this.#idle.size === 0) this.#lines.any.refuse(1, error)
+    else if (this.#supply < this.waiting && this.#stock.idle.size === 0) this.#lines.any.refuse(1, error)
   }
 
   /** The one place where a connection leaves the pool. */
@@ -624,10 +599,8 @@ export class OriginPool implements DialOwner, LineOwner {
     const { clock, agenda, events, slots } = this.#core
     const now = clock.now()
     const snapshot = events.heard('close') ? connection.snapshot(now) : undefined
-    this.#move(connection, 'closed')
+    this.#stock.remove(connection)
     connection.closeReason = reason
-    this.#idle.remove(connection)
-    this.#connections.delete(connection)
     this.lessons?.ended(connection, reason, now)
     agenda.cancel(connection)
     this.counters.closed[reason]++
@@ -642,7 +615,7 @@ export class OriginPool implements DialOwner, LineOwner {
   /** An idle time has changed: those that idle already are looked at again when it is over. */
   #learned(lesson: Lesson): void {
     const { agenda, events } = this.#core
-    for (const connection of this.#idle)
+    for (const connection of this.#stock.idle)
       if (connection.lesson === lesson && idleDeadline(connection) < connection.wakeAt)
         agenda.schedule(connection, idleDeadline(connection))
     const { address, timeout, samples } = lesson
@@ -659,9 +632,7 @@ export class OriginPool implements DialOwner, LineOwner {
       this.close(connection, reason)
       return
     }
-    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
-    this.#move(connection, 'watched')
-    this.#idle.hide(connection)
+    this.#stock.watch(connection)
     this.#core.agenda.schedule(connection, until)
   }
 
