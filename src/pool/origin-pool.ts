@@ -12,6 +12,7 @@ import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import { isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
+import { Balance } from './balance.js'
 import type { Connection } from './connection.js'
 import { Counters } from './counters.js'
 import { type DialOutcome, type DialOwner, Dials } from './dials.js'
@@ -48,6 +49,7 @@ export class OriginPool implements DialOwner, LineOwner {
   readonly #stock: Stock
   readonly #lines: Lines
   readonly #dials: Dials
+  readonly #balance: Balance
   /** Dials that `warm` asked for. */
   readonly #warming = new Set<Promise<void>>()
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
@@ -70,11 +72,12 @@ export class OriginPool implements DialOwner, LineOwner {
     this.#stock = new Stock(new IdleList(core.idle, options.scheduling), this.lessons?.watched ?? new Set())
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
+    this.#balance = new Balance(this.#lines, this.#stock, this.#dials, options.maxConnections)
   }
 
   /** Connections open or being opened. */
   get size(): number {
-    return this.#stock.open.size + this.#dials.count
+    return this.#balance.size
   }
 
   /** Connections that are lent, or can be. */
@@ -84,7 +87,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** More requests wait than connections are under way: one should hold back. */
   get congested(): boolean {
-    return this.waiting > this.#supply
+    return this.#balance.isShort
   }
 
   /** Requests in line. */
@@ -275,8 +278,7 @@ export class OriginPool implements DialOwner, LineOwner {
   }
 
   dialWanted(): boolean {
-    const { count, warming } = this.#dials
-    return this.#supply <= this.waiting + warming || count <= this.#lines.forNew.size + warming
+    return this.#balance.wantsAllDials
   }
 
   dialEnded({ link, error, elapsed }: DialOutcome): void {
@@ -292,7 +294,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Whether another slot of the pool's would be of use. */
   get needsSlot(): boolean {
-    return this.#wantsDial && this.size < this.#core.options.maxConnections
+    return this.#balance.wantsDial && this.#balance.hasRoom
   }
 
   /** A slot is free for this origin; false if it does not take it now, because it is about to serve its line anyway. */
@@ -413,7 +415,7 @@ export class OriginPool implements DialOwner, LineOwner {
     return (
       connection !== undefined &&
       isDoubtful(connection, connection.link.provable, now) &&
-      this.size < this.#core.options.maxConnections &&
+      this.#balance.hasRoom &&
       this.#core.slots.hasRoom &&
       waiter.prefersNew() &&
       !this.lessons?.clears(connection, this.#stock.idle.oldest, now)
@@ -445,13 +447,14 @@ export class OriginPool implements DialOwner, LineOwner {
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
     if (this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
-    else if (this.#core.closing && this.#lines.any.size === 0 && !this.#handing) this.close(connection, 'pool-closed')
-    else if (this.#lines.any.size > 0 && !this.#handing && mustAsk(connection, now)) this.#settle(connection)
     else if (this.#handing) {
       this.#keep(connection, now)
       this.#keptMeanwhile.push(connection)
-    } else if (this.#lines.any.size === 0) this.#keep(connection, now)
-    else this.#handOver(connection, now)
+    } else if (this.#lines.any.size > 0) {
+      if (mustAsk(connection, now)) this.#settle(connection)
+      else this.#handOver(connection, now)
+    } else if (this.#core.closing) this.close(connection, 'pool-closed')
+    else this.#keep(connection, now)
   }
 
   /** Whether a slot is to go elsewhere: to any that needs it if nobody waits here, else to one that has none at all. */
@@ -466,12 +469,12 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Whether what is open keeps a connection from being opened that somebody insists on. */
   get #isInTheWay(): boolean {
-    return this.#dials.count < this.#lines.forNew.size && !this.#handing && !this.#canGrow
+    return this.#balance.isShortOfNew && !this.#handing && !this.#canGrow
   }
 
   /** Whether the caps leave room for one more connection, as far as this origin knows. */
   get #canGrow(): boolean {
-    return this.size < this.#core.options.maxConnections && this.#core.slots.next !== this
+    return this.#balance.hasRoom && this.#core.slots.next !== this
   }
 
   /**
@@ -519,21 +522,11 @@ export class OriginPool implements DialOwner, LineOwner {
 
   // --- inside: opening and ending ------------------------------------------------------------------------------------
 
-  /** Connections that will be free without anybody's doing: dials, and idle ones that are being looked at. */
-  get #supply(): number {
-    return this.#dials.count + this.#stock.settling
-  }
-
-  /** Whether one more dial would be of use. */
-  get #wantsDial(): boolean {
-    return this.#supply < this.waiting || this.#dials.count < this.#lines.forNew.size
-  }
-
   /** Sees to it that something comes for everybody in line, as far as the caps allow. */
   #serveLine(): void {
-    while (this.#wantsDial && !this.#handing) {
+    while (this.#balance.wantsDial && !this.#handing) {
       const { spare } = this.#stock
-      if (this.#stock.idle.size > 0 && this.#lines.any.size > 0 && this.#dials.count >= this.#lines.forNew.size) {
+      if (this.#balance.idleServes) {
         // Only where the kernel cannot be asked: each request has one more connection looked at.
         const now = this.#core.clock.now()
         const connection = this.#take(now)
@@ -589,9 +582,9 @@ export class OriginPool implements DialOwner, LineOwner {
     // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
     // unless what is under way is enough for all.
     if (this.size === this.#stock.watched.size) this.refuseAll(error)
-    else if (this.#dials.count < this.#lines.forNew.size) this.#lines.forNew.refuse(1, error)
+    else if (this.#balance.isShortOfNew) this.#lines.forNew.refuse(1, error)
     // An idle one that was passed over serves as well.
-    else if (this.#supply < this.waiting && this.#stock.idle.size === 0) this.#lines.any.refuse(1, error)
+    else if (this.#balance.isShort && this.#stock.idle.size === 0) this.#lines.any.refuse(1, error)
   }
 
   /** The one place where a connection leaves the pool. */
