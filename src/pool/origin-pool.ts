@@ -8,7 +8,6 @@
  */
 import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
 import type { PoolEvents } from '../events.js'
-import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import { isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
@@ -20,8 +19,8 @@ import { endingReason } from './ending.js'
 import { lookBack, reasonNotToLend } from './examine.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
-import type { Lesson } from './lesson.js'
-import { Lessons, watchUntil } from './lessons.js'
+import { Keeper, type KeeperOwner } from './keeper.js'
+import { Lessons } from './lessons.js'
 import type { LineOwner } from './line.js'
 import { Lines } from './lines.js'
 import { ListNode } from './list.js'
@@ -31,7 +30,7 @@ import type { Waiter } from './waiter.js'
 
 type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
 
-export class OriginPool implements DialOwner, LineOwner {
+export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
   readonly hints: Hints
@@ -47,6 +46,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   readonly #core: PoolCore
   readonly #stock: Stock
+  readonly #keeper: Keeper
   readonly #lines: Lines
   readonly #dials: Dials
   readonly #balance: Balance
@@ -68,8 +68,9 @@ export class OriginPool implements DialOwner, LineOwner {
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
     this.hints = new Hints(this.keepAliveTimeout)
-    this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#learned(lesson)) : undefined
+    this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#keeper.learned(lesson)) : undefined
     this.#stock = new Stock(new IdleList(core.idle, options.scheduling), this.lessons?.watched ?? new Set())
+    this.#keeper = new Keeper(this, core, this.#stock, this.lessons)
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
     this.#balance = new Balance(this.#lines, this.#stock, this.#dials, options.maxConnections)
@@ -151,7 +152,7 @@ export class OriginPool implements DialOwner, LineOwner {
       if (mustAskAgain(connection, now)) {
         const kernel = connection.link.inspect()
         const reason = reasonNotToLend(connection, kernel, now)
-        if (reason !== undefined) this.#expel(connection, reason, now)
+        if (reason !== undefined) this.#keeper.expel(connection, reason, now)
         if (reason !== undefined || (kernel === undefined && insist)) return false
       }
       connection.link.beginRequest()
@@ -308,32 +309,14 @@ export class OriginPool implements DialOwner, LineOwner {
 
   // --- in the course of time -----------------------------------------------------------------------------------------
 
-  /** Ends the use of a connection that has idled for long enough, or its watch; or says when to look again. */
+  /** Does what is due for a connection that nobody has, and says when to look again. */
   wakeConnection(connection: Connection, now: number): number {
-    switch (connection.state) {
-      case 'idle':
-        return this.#wakeIdle(connection, now)
-      case 'watched':
-        return this.#wakeWatched(connection, now)
-      default:
-        // It cannot expire before it was idle, and then it may idle from a moment that is still to come.
-        return now + Math.max(1, idleAllowance(connection))
-    }
+    return this.#keeper.wake(connection, now)
   }
 
-  #wakeIdle(connection: Connection, now: number): number {
-    const reason = expired(connection, now)
-    if (reason === undefined) return idleDeadline(connection)
-    this.#expel(connection, reason, now)
-    return connection.wakeAt
-  }
-
-  #wakeWatched(connection: Connection, now: number): number {
-    const until = watchUntil(connection)
-    if (now < until) return until
-    // What was learned may have been unlearned meanwhile: then it is only not worth its place any more.
-    this.close(connection, expired(connection, now) ?? 'idle-timeout')
-    return connection.wakeAt
+  get mayWatch(): boolean {
+    const { closing, slots } = this.#core
+    return !closing && this.waiting === 0 && slots.next === undefined
   }
 
   timeoutError(waited: number): AcquireTimeoutError {
@@ -389,7 +372,7 @@ export class OriginPool implements DialOwner, LineOwner {
       const kernel = link.inspect()
       const reason = reasonNotToLend(connection, kernel, now)
       if (reason !== undefined) {
-        this.#expel(connection, reason, now)
+        this.#keeper.expel(connection, reason, now)
         continue
       }
       if (kernel !== undefined) return connection
@@ -441,20 +424,20 @@ export class OriginPool implements DialOwner, LineOwner {
   /** @param reason why a connection that nobody has any more cannot be lent again; undefined if it can */
   #takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void {
     if (reason === undefined) this.#offer(connection, now)
-    else this.#expel(connection, reason, now)
+    else this.#keeper.expel(connection, reason, now)
   }
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
     if (this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
     else if (this.#handing) {
-      this.#keep(connection, now)
+      this.#keeper.keep(connection, now, false)
       this.#keptMeanwhile.push(connection)
     } else if (this.#lines.any.size > 0) {
       if (mustAsk(connection, now)) this.#settle(connection)
       else this.#handOver(connection, now)
     } else if (this.#core.closing) this.close(connection, 'pool-closed')
-    else this.#keep(connection, now)
+    else this.#keeper.keep(connection, now, true)
   }
 
   /** Whether a slot is to go elsewhere: to any that needs it if nobody waits here, else to one that has none at all. */
@@ -500,24 +483,6 @@ export class OriginPool implements DialOwner, LineOwner {
       }
     this.#serveLine()
     this.lineShrank()
-  }
-
-  #keep(connection: Connection, now: number): void {
-    const { agenda, events } = this.#core
-    connection.reused = true
-    this.#stock.keep(connection)
-    this.#trim()
-    if (connection.state !== 'idle') return
-    const deadline = idleDeadline(connection)
-    if (deadline < connection.wakeAt) agenda.schedule(connection, deadline)
-    if (events.heard('idle')) events.emit('idle', { connection: connection.snapshot(now) })
-  }
-
-  /** Closes what is idle beyond the cap, unless it is about to be handed over. */
-  #trim(): void {
-    const { maxIdleConnections } = this.#core.options
-    const { idle } = this.#stock
-    while (idle.size > maxIdleConnections && !this.#handing) this.close(idle.oldest as Connection, 'surplus')
   }
 
   // --- inside: opening and ending ------------------------------------------------------------------------------------
@@ -603,30 +568,6 @@ export class OriginPool implements DialOwner, LineOwner {
     slots.free()
     this.#serveLine()
     this.#checkQuiet()
-  }
-
-  /** An idle time has changed: those that idle already are looked at again when it is over. */
-  #learned(lesson: Lesson): void {
-    const { agenda, events } = this.#core
-    for (const connection of this.#stock.idle)
-      if (connection.lesson === lesson && idleDeadline(connection) < connection.wakeAt)
-        agenda.schedule(connection, idleDeadline(connection))
-    const { address, timeout, samples } = lesson
-    if (events.heard('learn')) events.emit('learn', { origin: this.target.origin, address, timeout, samples })
-  }
-
-  /** Ends the use of a connection that is whole: closes it, or keeps it only to see when the server does. */
-  #expel(connection: Connection, reason: CloseReason, now: number): void {
-    const { closing, slots } = this.#core
-    // Not where its place is needed, or nobody would see the answer.
-    const mayStay = !connection.link.destroyed && !closing && this.waiting === 0 && slots.next === undefined
-    const until = mayStay ? this.lessons?.watch(connection, reason, now) : undefined
-    if (until === undefined) {
-      this.close(connection, reason)
-      return
-    }
-    this.#stock.watch(connection)
-    this.#core.agenda.schedule(connection, until)
   }
 
   #checkQuiet(): void {
