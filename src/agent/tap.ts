@@ -133,8 +133,10 @@ export class Tap implements Engine {
     return this.#user === undefined ? piece[2] : this.#user.writes(...piece)
   }
 
-  tuned(): void {
-    this.#tuned = true
+  /** Whether its user may set TCP keepalive: where the pool was told to leave it off. */
+  mayTune(): boolean {
+    this.#tuned = this.connection.link.liveness.source === 'off'
+    return this.#tuned
   }
 
   #mayHear(args: unknown[]): boolean {
@@ -190,8 +192,8 @@ const overrides = {
     return plain(this).write.call(this, data as string, how as BufferEncoding, allowed as WriteCallback)
   },
 
+  /** TCP keepalive is the pool's: clients that set it for every request (axios, the AWS SDK) would undo Ti, Td and Nm. */
   setKeepAlive(this: TappedSocket, ...args: Parameters<Socket['setKeepAlive']>): Socket {
-    this[TAP].tuned()
-    return plain(this).setKeepAlive.apply(this, args)
+    return this[TAP].mayTune() ? plain(this).setKeepAlive.apply(this, args) : this
   },
 }

@@ -59,7 +59,10 @@ export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
   asked = false
   /** Whether it has ever been idle, or served: a failure on one that has not is no keep-alive race. */
   reused = false
-  /** The longest time in milliseconds that it idled and was answered all the same; undefined if it was never reused. */
+  /**
+   * The longest time in milliseconds that it idled and was answered all the same; undefined if it was never reused, or
+   * nothing is to be learned.
+   */
   survived: number | undefined = undefined
   /** Why it will be closed when it is released; once it is closed, why it was. */
   closeReason: CloseReason | undefined = undefined

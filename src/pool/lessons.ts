@@ -55,18 +55,30 @@ export class Lessons {
   watch(connection: Connection, reason: CloseReason, now: number): number | undefined {
     const { lesson, answered } = connection
     if (reason !== 'learned-timeout' || answered === 0 || !lesson?.wantsWatch(now)) return undefined
-    const until = this.watchUntil(connection)
+    const until = watchUntil(connection)
     if (until <= now) return undefined
     lesson.watching = true
     this.watched.add(connection)
     return until
   }
 
-  /** When it is time to end the watch, on the pool's clock. */
-  watchUntil(connection: Connection): number {
-    const { idleSince, lesson, lifetimeEndsAt } = connection
-    const time = Math.min(untaughtAllowance(connection), lesson?.watchTime ?? 0)
-    return Math.min(idleSince + time, lifetimeEndsAt)
+  /** A connection was answered, after it had idled. */
+  answered(connection: Connection, now: number): void {
+    const { lesson, grantedAt, idleSince, survived } = connection
+    const idled = grantedAt - idleSince
+    if (survived === undefined || idled > survived) connection.survived = idled
+    if (lesson?.suspected !== undefined) lesson.outlived(idled, now)
+  }
+
+  /**
+   * Whether the suspicion that speaks against a connection ends here, because one that idles for longer is still whole.
+   *
+   * @param oldest the one that idles for longest of all; undefined for none
+   */
+  clears({ lesson, link }: Connection, oldest: Connection | undefined, now: number): boolean {
+    if (lesson?.suspected === undefined || !link.provable || oldest?.lesson !== lesson) return false
+    if (oldest.link.inspect()?.established) lesson.outlived(now - oldest.idleSince, now)
+    return lesson.suspected === undefined
   }
 
   /** A connection has ended. */
@@ -95,6 +107,13 @@ export class Lessons {
     this.#lessons.delete(oldest.address)
     this.agenda.cancel(oldest)
   }
+}
+
+/** When it is time to end the watch of a connection, on the pool's clock. */
+export function watchUntil(connection: Connection): number {
+  const { idleSince, lesson, lifetimeEndsAt } = connection
+  const time = Math.min(untaughtAllowance(connection), lesson?.watchTime ?? 0)
+  return Math.min(idleSince + time, lifetimeEndsAt)
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * Those who wait for a connection to one origin, first come first served. Nobody waits for longer than the limit.
+ * One line of those who wait for a connection to an origin, first come first served. Nobody waits for longer than the
+ * limit.
  */
 import type { Agenda } from './agenda.js'
 import { AgendaItem } from './agenda.js'
@@ -17,7 +18,6 @@ const cameEarlier = (first: Waiter, second: Waiter): boolean => first.ticket < s
 
 export class Line extends AgendaItem {
   readonly #list = new List<Waiter>()
-  #lastTicket = 0
 
   /** @param timeout milliseconds that one may wait; 0: no limit */
   constructor(
@@ -34,14 +34,6 @@ export class Line extends AgendaItem {
 
   get first(): Waiter | undefined {
     return this.#list.first
-  }
-
-  /** Gives a number to one who comes for the first time; whoever comes again keeps it, and the time it stands for. */
-  number(waiter: Waiter, now: number): void {
-    waiter.comesAgain = waiter.ticket > 0
-    if (waiter.comesAgain) return
-    waiter.ticket = ++this.#lastTicket
-    waiter.waitingSince = now
   }
 
   /** Lets one with a number stand in line. One who comes again stands before all later ones. */

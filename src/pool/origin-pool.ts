@@ -8,27 +8,29 @@
  */
 import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
 import type { PoolEvents } from '../events.js'
-import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import { isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
-import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { Dialer, Link, LinkEnding, Target } from '../wire/link.js'
+import { Balance } from './balance.js'
 import type { Connection } from './connection.js'
 import { Counters } from './counters.js'
 import { type DialOutcome, type DialOwner, Dials } from './dials.js'
 import { endingReason } from './ending.js'
+import { lookBack, reasonNotToLend } from './examine.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
-import type { Lesson } from './lesson.js'
+import { Keeper, type KeeperOwner } from './keeper.js'
 import { Lessons } from './lessons.js'
-import { Line, type LineOwner } from './line.js'
+import type { LineOwner } from './line.js'
+import { Lines } from './lines.js'
 import { ListNode } from './list.js'
 import type { PoolCore } from './pool-core.js'
+import { Stock } from './stock.js'
 import type { Waiter } from './waiter.js'
 
 type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
 
-export class OriginPool implements DialOwner, LineOwner {
+export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
   readonly hints: Hints
@@ -43,15 +45,13 @@ export class OriginPool implements DialOwner, LineOwner {
   needDrain = false
 
   readonly #core: PoolCore
-  readonly #connections = new Set<Connection>()
-  readonly #idle: IdleList
-  readonly #line: Line
-  /** Those who take nothing but a connection that is opened from now on. */
-  readonly #newLine: Line
+  readonly #stock: Stock
+  readonly #keeper: Keeper
+  readonly #lines: Lines
   readonly #dials: Dials
+  readonly #balance: Balance
   /** Dials that `warm` asked for. */
   readonly #warming = new Set<Promise<void>>()
-  #settling = 0
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
   #handing = false
   /** Those that came back meanwhile: offered anew when it is over. */
@@ -68,36 +68,32 @@ export class OriginPool implements DialOwner, LineOwner {
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
     this.hints = new Hints(this.keepAliveTimeout)
-    this.#idle = new IdleList(core, options.scheduling)
-    this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#learned(lesson)) : undefined
-    this.#line = new Line(this, agenda, options.acquireTimeout)
-    this.#newLine = new Line(this, agenda, options.acquireTimeout)
+    this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#keeper.learned(lesson)) : undefined
+    this.#stock = new Stock(new IdleList(core, options.scheduling), this.lessons?.watched ?? new Set())
+    this.#keeper = new Keeper(this, core, this.#stock, this.lessons)
+    this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
+    this.#balance = new Balance(this.#lines, this.#stock, this.#dials, core)
   }
 
   /** Connections open or being opened. */
   get size(): number {
-    return this.#connections.size + this.#dials.count
+    return this.#balance.size
   }
 
   /** Connections that are lent, or can be. */
   get usable(): number {
-    return this.#connections.size - this.#watched
-  }
-
-  /** Connections that are kept only to see when the server closes them. */
-  get #watched(): number {
-    return this.lessons?.watched.size ?? 0
+    return this.#stock.usable
   }
 
   /** More requests wait than connections are under way: one should hold back. */
   get congested(): boolean {
-    return this.waiting > this.#supply
+    return this.#balance.isShort
   }
 
   /** Requests in line. */
   get waiting(): number {
-    return this.#line.size + this.#newLine.size
+    return this.#lines.size
   }
 
   /** Nothing open, nothing under way, nobody waiting. */
@@ -106,11 +102,11 @@ export class OriginPool implements DialOwner, LineOwner {
   }
 
   get state(): OriginState {
-    const idle = this.#idle.size + this.#settling + this.#watched
+    const { open, unused } = this.#stock
     return {
       origin: this.target.origin,
-      active: this.#connections.size - idle,
-      idle,
+      active: open.size - unused,
+      idle: unused,
       dialing: this.#dials.count,
       waiting: this.waiting,
       maxConnections: this.#core.options.maxConnections,
@@ -119,12 +115,12 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Those in line. */
   get inLine(): Iterable<Waiter> {
-    return [...this.#newLine, ...this.#line]
+    return [...this.#lines.forNew, ...this.#lines.any]
   }
 
   /** The connections that are open, in no order. */
   get connections(): ReadonlySet<Connection> {
-    return this.#connections
+    return this.#stock.open
   }
 
   // --- lending -------------------------------------------------------------------------------------------------------
@@ -136,9 +132,9 @@ export class OriginPool implements DialOwner, LineOwner {
       waiter.refused(this.#core.destroyedWith)
       return false
     }
-    this.#line.number(waiter, now)
-    if (this.#line.size === 0 && !waiter.wantsNew) {
-      const spurned = this.#isDoubtfulFor(waiter, this.#idle.next, now)
+    this.#lines.number(waiter, now)
+    if (this.#lines.any.size === 0 && !waiter.wantsNew) {
+      const spurned = this.#isDoubtfulFor(waiter, this.#stock.idle.next, now)
       const connection = spurned ? undefined : this.#take(now)
       if (connection !== undefined) {
         this.#grant(connection, waiter, now)
@@ -160,8 +156,8 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.reused) {
       if (mustAskAgain(connection, now)) {
         const kernel = connection.link.inspect()
-        const reason = this.#unfit(connection, kernel, now)
-        if (reason !== undefined) this.#expel(connection, reason, now)
+        const reason = reasonNotToLend(connection, kernel, now)
+        if (reason !== undefined) this.#keeper.expel(connection, reason, now)
         if (reason !== undefined || (kernel === undefined && insist)) return false
       }
       connection.link.beginRequest()
@@ -172,8 +168,7 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Takes a waiter out of the line. */
   cancel(waiter: Waiter): void {
-    const line = waiter.wantsNew ? this.#newLine : this.#line
-    line.leave(waiter)
+    this.#lines.leave(waiter)
   }
 
   /** Takes a connection back after a complete response: it is lent again, kept, or closed. */
@@ -181,15 +176,14 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.state !== 'active' || connection.link.destroyed) return // its end is under way, and will be reported
     const now = this.#core.clock.now()
     connection.asked = false
-    if (connection.reused) this.#noteSurvival(connection, now)
+    if (connection.reused) this.lessons?.answered(connection, now)
     connection.reused = true // even if it is handed on at once
     connection.idleSince = connection.trustedAt = now
-    const kernel = wasQuick(connection.grantedAt, now) ? undefined : this.#lookBack(connection, now)
+    const kernel = wasQuick(connection.grantedAt, now) ? undefined : lookBack(connection, now)
     this.hints.complete(connection)
     this.#setMargin(connection, now)
-    const reason = this.#reasonToClose(connection) ?? unfit(connection, kernel, now)
-    if (reason === undefined) this.#offer(connection, now)
-    else this.#expel(connection, reason, now)
+    if (connection.remaining <= 0) connection.retire('advertised-max')
+    this.#takeBack(connection, connection.closeReason ?? unfit(connection, kernel, now), now)
   }
 
   /** Takes back a connection, be it gone by now, on which nothing was sent after all. */
@@ -199,9 +193,8 @@ export class OriginPool implements DialOwner, LineOwner {
     if (connection.reused) this.counters.reused--
     if (connection.state !== 'active' || connection.link.destroyed) return
     const now = this.#core.clock.now()
-    const reason = connection.closeReason ?? this.#unfit(connection, connection.link.inspect(), now)
-    if (reason === undefined) this.#offer(connection, now)
-    else this.#expel(connection, reason, now)
+    const reason = connection.closeReason ?? reasonNotToLend(connection, connection.link.inspect(), now)
+    this.#takeBack(connection, reason, now)
   }
 
   /**
@@ -249,33 +242,32 @@ export class OriginPool implements DialOwner, LineOwner {
 
   /** Closes what is idle and drops dials that nobody waits for; what comes back later is closed then. */
   closeIdle(error: Error): void {
-    for (const connection of this.#idle) this.close(connection, 'pool-closed')
-    for (const connection of this.lessons?.watched ?? []) this.close(connection, 'pool-closed')
+    for (const connection of this.#stock.idle) this.close(connection, 'pool-closed')
+    for (const connection of this.#stock.watched) this.close(connection, 'pool-closed')
     if (this.waiting === 0) this.#dials.cancel(error)
   }
 
   /** Fails those in line. */
   refuseAll(error: Error): void {
-    this.#line.refuse(this.#line.size, error)
-    this.#newLine.refuse(this.#newLine.size, error)
+    this.#lines.refuse(error)
   }
 
   /** Ends everything: requests under way fail with the error. */
   destroy(error: Error): void {
     this.#dials.cancel(error)
-    for (const connection of this.#connections) this.close(connection, 'pool-closed', error)
+    for (const connection of this.#stock.open) this.close(connection, 'pool-closed', error)
   }
 
   // --- caps ----------------------------------------------------------------------------------------------------------
 
   /** The pool has got a list of all idle connections. */
   listIdle(): void {
-    this.#idle.list()
+    this.#stock.idle.list()
   }
 
   /** Acts on caps that have changed. */
   capsChanged(): void {
-    this.#trim()
+    this.#keeper.trim()
     this.#serveLine()
   }
 
@@ -288,7 +280,7 @@ export class OriginPool implements DialOwner, LineOwner {
     // Dials for requests do not count: one that is not needed in the end is dropped.
     while (this.usable + this.#dials.warming < count && slots.hasRoom) {
       if (this.size >= maxConnections) {
-        const [watched] = this.lessons?.watched ?? []
+        const { anyWatched: watched } = this.#stock
         if (watched === undefined) break
         this.close(watched, 'surplus')
         continue
@@ -305,12 +297,11 @@ export class OriginPool implements DialOwner, LineOwner {
   }
 
   dialWanted(): boolean {
-    const { count, warming } = this.#dials
-    return this.#supply <= this.waiting + warming || count <= this.#newLine.size + warming
+    return this.#balance.wantsAllDials
   }
 
   get dialer(): Dialer | undefined {
-    return this.#firstInLine?.dialer
+    return this.#lines.first?.dialer
   }
 
   dialEnded({ link, error, elapsed }: DialOutcome): void {
@@ -319,14 +310,14 @@ export class OriginPool implements DialOwner, LineOwner {
       if (error !== undefined) this.#dialFailed(error, elapsed)
       this.#core.slots.free()
       // While nothing is open, the dials that are left decide: no new ones for those that wait for them.
-      if (this.#connections.size > 0 || this.#dials.count === 0) this.#serveLine()
+      if (this.#stock.open.size > 0 || this.#dials.count === 0) this.#serveLine()
       this.#checkQuiet()
     }
   }
 
   /** Whether another slot of the pool's would be of use. */
   get needsSlot(): boolean {
-    return this.#wantsDial && this.size < this.#core.options.maxConnections
+    return this.#balance.wantsDial && this.#balance.hasRoom
   }
 
   /** A slot is free for this origin; false if it does not take it now, because it is about to serve its line anyway. */
@@ -340,18 +331,14 @@ export class OriginPool implements DialOwner, LineOwner {
 
   // --- in the course of time -----------------------------------------------------------------------------------------
 
-  /** Closes a connection that has idled for long enough, or says when to look again. */
+  /** Does what is due for a connection that nobody has, and says when to look again. */
   wakeConnection(connection: Connection, now: number): number {
-    // It cannot expire before it was idle, and then it may idle from a moment that is still to come.
-    if (connection.state === 'active' || connection.state === 'settling')
-      return now + Math.max(1, idleAllowance(connection))
-    const until = connection.state === 'watched' ? this.lessons?.watchUntil(connection) : undefined
-    const deadline = until ?? idleDeadline(connection)
-    if (now < deadline) return deadline
-    const reason = expired(connection, now) ?? 'idle-timeout'
-    if (connection.state === 'watched') this.close(connection, reason)
-    else this.#expel(connection, reason, now)
-    return connection.wakeAt
+    return this.#keeper.wake(connection, now)
+  }
+
+  get mayWatch(): boolean {
+    const { closing, slots } = this.#core
+    return !closing && this.waiting === 0 && slots.next === undefined
   }
 
   timeoutError(waited: number): AcquireTimeoutError {
@@ -370,12 +357,15 @@ export class OriginPool implements DialOwner, LineOwner {
 
   // --- inside: lending -----------------------------------------------------------------------------------------------
 
+  /** Grants a connection to one who stood in line. */
+  #serve(connection: Connection, waiter: Waiter, now: number): void {
+    this.counters.waitTime += now - waiter.waitingSince
+    this.#grant(connection, waiter, now)
+  }
+
   #grant(connection: Connection, waiter: Waiter, now: number): void {
     const { counters } = this
-    if (connection.state !== 'active') {
-      if (connection.engine === undefined) connection.link.unpark()
-      this.#move(connection, 'active')
-    }
+    this.#stock.lend(connection)
     connection.grantedAt = connection.trustedAt = now
     connection.requests++
     counters.requests++
@@ -397,15 +387,14 @@ export class OriginPool implements DialOwner, LineOwner {
    */
   #take(now: number): Connection | undefined {
     for (;;) {
-      const connection = this.#idle.next
+      const connection = this.#stock.shift()
       if (connection === undefined) return undefined
-      this.#idle.remove(connection)
       const { link } = connection
       if (!link.destroyed && !mustAsk(connection, now)) return connection
       const kernel = link.inspect()
-      const reason = this.#unfit(connection, kernel, now)
+      const reason = reasonNotToLend(connection, kernel, now)
       if (reason !== undefined) {
-        this.#expel(connection, reason, now)
+        this.#keeper.expel(connection, reason, now)
         continue
       }
       if (kernel !== undefined) return connection
@@ -414,42 +403,15 @@ export class OriginPool implements DialOwner, LineOwner {
     }
   }
 
-  /** The reason why a connection without a request on it cannot be lent, or undefined. */
-  #unfit(connection: Connection, kernel: KernelView | undefined, now: number): CloseReason | undefined {
-    const { link } = connection
-    if (link.destroyed) return endingReason(link.ending, false)
-    if (kernel !== undefined) {
-      connection.measured(kernel)
-      connection.trustedAt = now
-    }
-    return unfit(connection, kernel, now)
-  }
-
-  /**
-   * After a long exchange: the response may have waited for a blocked event loop. The server's idle timer then started
-   * when the kernel received it, and its FIN may be behind it.
-   */
-  #lookBack(connection: Connection, now: number): KernelView | undefined {
-    const kernel = connection.link.inspect()
-    if (kernel === undefined) connection.trustedAt = connection.grantedAt
-    else {
-      connection.measured(kernel)
-      connection.idleSince = now - kernel.sinceLastData
-    }
-    return kernel
-  }
-
   /** Nobody to ask: two turns of the event loop show a FIN that is already here. */
   #settle(connection: Connection): void {
-    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
-    this.#move(connection, 'settling')
+    this.#stock.settle(connection)
     this.#core.clock.afterTwoTurns(() => {
       if (connection.state !== 'settling') return
       const now = this.#core.clock.now()
-      const reason = this.#unfit(connection, undefined, now)
+      const reason = reasonNotToLend(connection, undefined, now)
       connection.trustedAt = now
-      if (reason === undefined) this.#offer(connection, now)
-      else this.#expel(connection, reason, now)
+      this.#takeBack(connection, reason, now)
     })
   }
 
@@ -458,19 +420,11 @@ export class OriginPool implements DialOwner, LineOwner {
     return (
       connection !== undefined &&
       isDoubtful(connection, connection.link.provable, now) &&
-      this.size < this.#core.options.maxConnections &&
+      this.#balance.hasRoom &&
       this.#core.slots.hasRoom &&
       waiter.prefersNew() &&
-      !this.#isProvenWrong(connection, now)
+      !this.lessons?.clears(connection, this.#stock.idle.oldest, now)
     )
-  }
-
-  /** Whether a suspicion that speaks against a connection ends here: one that idles for longer is still whole. */
-  #isProvenWrong({ lesson, link }: Connection, now: number): boolean {
-    const { oldest } = this.#idle
-    if (lesson?.suspected === undefined || !link.provable || oldest?.lesson !== lesson) return false
-    if (oldest.link.inspect()?.established) lesson.outlived(now - oldest.idleSince, now)
-    return lesson.suspected === undefined
   }
 
   /** @param dials whether to open a connection for it though others are idle */
@@ -480,8 +434,7 @@ export class OriginPool implements DialOwner, LineOwner {
       waiter.refused(new QueueFullError(this.state, options.maxWaiting))
       return
     }
-    const line = waiter.wantsNew ? this.#newLine : this.#line
-    line.enter(waiter)
+    this.#lines.enter(waiter)
     if (dials && slots.take(this)) this.#dials.start()
     if (!waiter.hasWaited) this.counters.waits++
     waiter.hasWaited = true
@@ -490,40 +443,43 @@ export class OriginPool implements DialOwner, LineOwner {
     this.#serveLine()
   }
 
+  /** @param reason why a connection that nobody has any more cannot be lent again; undefined if it can */
+  #takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void {
+    if (reason === undefined) this.#offer(connection, now)
+    else this.#keeper.expel(connection, reason, now)
+  }
+
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
     if (this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
-    else if (this.#core.closing && this.#line.size === 0 && !this.#handing) this.close(connection, 'pool-closed')
-    else if (this.#line.size > 0 && !this.#handing && mustAsk(connection, now)) this.#settle(connection)
     else if (this.#handing) {
-      this.#keep(connection, now)
+      this.#keeper.keep(connection, now, false)
       this.#keptMeanwhile.push(connection)
-    } else if (this.#line.size === 0) this.#keep(connection, now)
-    else this.#handOver(connection, now)
+    } else if (this.#lines.any.size > 0) {
+      if (mustAsk(connection, now)) this.#settle(connection)
+      else this.#handOver(connection, now)
+    } else if (this.#core.closing) this.close(connection, 'pool-closed')
+    else this.#keeper.keep(connection, now, true)
   }
 
   /** Whether a slot is to go elsewhere: to any that needs it if nobody waits here, else to one that has none at all. */
   #owedTo(next: OriginPool | undefined): boolean {
     if (next === undefined || next === this) return false
     // One that insists on a new connection has no use for this one.
-    const own = this.#line.first
+    const own = this.#lines.any.first
     if (own === undefined) return true
-    const other = next.#firstInLine
+    const other = next.#lines.first
     return next.size === 0 && other !== undefined && other.waitingSince < own.waitingSince
-  }
-
-  get #firstInLine(): Waiter | undefined {
-    return this.#newLine.first ?? this.#line.first
   }
 
   /** Whether what is open keeps a connection from being opened that somebody insists on. */
   get #isInTheWay(): boolean {
-    return this.#dials.count < this.#newLine.size && !this.#handing && !this.#canGrow
+    return this.#balance.isShortOfNew && !this.#handing && !this.#canGrow
   }
 
   /** Whether the caps leave room for one more connection, as far as this origin knows. */
   get #canGrow(): boolean {
-    return this.size < this.#core.options.maxConnections && this.#core.slots.next !== this
+    return this.#balance.hasRoom && this.#core.slots.next !== this
   }
 
   /**
@@ -533,73 +489,31 @@ export class OriginPool implements DialOwner, LineOwner {
   #handOver(connection: Connection, now: number): void {
     this.#handing = true
     for (let free: Connection | undefined = connection; free !== undefined; ) {
-      const waiter = this.#line.shift()
+      const waiter = this.#lines.any.shift()
       if (waiter === undefined) {
         this.#offer(free, now) // the last one left the line while it was looked for
         break
       }
-      this.counters.waitTime += now - waiter.waitingSince
-      this.#grant(free, waiter, now)
-      free = this.#line.size === 0 ? undefined : this.#take(now)
+      this.#serve(free, waiter, now)
+      free = this.#lines.any.size === 0 ? undefined : this.#take(now)
     }
     this.#handing = false
     for (const kept of this.#keptMeanwhile.splice(0))
       if (kept.state === 'idle') {
-        this.#idle.remove(kept)
+        this.#stock.idle.remove(kept)
         this.#offer(kept, now)
       }
     this.#serveLine()
     this.lineShrank()
   }
 
-  #keep(connection: Connection, now: number): void {
-    const { agenda, events } = this.#core
-    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
-    if (connection.state !== 'idle') this.#move(connection, 'idle')
-    connection.reused = true
-    this.#idle.add(connection)
-    this.#trim()
-    if (connection.state !== 'idle') return
-    const deadline = idleDeadline(connection)
-    if (deadline < connection.wakeAt) agenda.schedule(connection, deadline)
-    if (events.heard('idle')) events.emit('idle', { connection: connection.snapshot(now) })
-  }
-
-  #move(connection: Connection, to: Connection['state']): void {
-    if (connection.state === 'settling') this.#settling--
-    connection.move(to)
-    if (to === 'settling') this.#settling++
-  }
-
-  /** Closes what is idle beyond the cap, unless it is about to be handed over. */
-  #trim(): void {
-    const { maxIdleConnections } = this.#core.options
-    while (this.#idle.size > maxIdleConnections && !this.#handing)
-      this.close(this.#idle.oldest as Connection, 'surplus')
-  }
-
-  /** Why a connection is not to be used again, whatever its state. */
-  #reasonToClose({ closeReason, remaining }: Connection): CloseReason | undefined {
-    return closeReason ?? (remaining <= 0 ? 'advertised-max' : undefined)
-  }
-
   // --- inside: opening and ending ------------------------------------------------------------------------------------
-
-  /** Connections that will be free without anybody's doing: dials, and idle ones that are being looked at. */
-  get #supply(): number {
-    return this.#dials.count + this.#settling
-  }
-
-  /** Whether one more dial would be of use. */
-  get #wantsDial(): boolean {
-    return this.#supply < this.waiting || this.#dials.count < this.#newLine.size
-  }
 
   /** Sees to it that something comes for everybody in line, as far as the caps allow. */
   #serveLine(): void {
-    while (this.#wantsDial && !this.#handing) {
-      const spare = this.#spare
-      if (this.#idle.size > 0 && this.#line.size > 0 && this.#dials.count >= this.#newLine.size) {
+    while (this.#balance.wantsDial && !this.#handing) {
+      const { spare } = this.#stock
+      if (this.#balance.idleServes) {
         // Only where the kernel cannot be asked: each request has one more connection looked at.
         const now = this.#core.clock.now()
         const connection = this.#take(now)
@@ -614,17 +528,11 @@ export class OriginPool implements DialOwner, LineOwner {
     }
   }
 
-  /** A connection that can be done without when a new one is needed: watched, or idle while nobody wants an old one. */
-  get #spare(): Connection | undefined {
-    const [watched] = this.lessons?.watched ?? []
-    return watched ?? this.#idle.oldest
-  }
-
   #opened(link: Link, elapsed: number): void {
     const { clock, events } = this.#core
     const now = clock.now()
     const connection = this.#core.newConnection(this, link, now)
-    this.#connections.add(connection)
+    this.#stock.add(connection)
     this.#lastConnectError = undefined
     this.counters.opened++
     this.counters.dialTime += elapsed
@@ -635,11 +543,10 @@ export class OriginPool implements DialOwner, LineOwner {
     if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
-    const waiter = this.#newLine.shift()
+    const waiter = this.#lines.forNew.shift()
     if (waiter === undefined) this.#offer(connection, now)
     else {
-      this.counters.waitTime += now - waiter.waitingSince
-      this.#grant(connection, waiter, now)
+      this.#serve(connection, waiter, now)
       this.#serveLine()
       this.lineShrank()
     }
@@ -661,10 +568,10 @@ export class OriginPool implements DialOwner, LineOwner {
     this.#core.dialFailed(this, error)
     // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
     // unless what is under way is enough for all.
-    if (this.size === this.#watched) this.refuseAll(error)
-    else if (this.#dials.count < this.#newLine.size) this.#newLine.refuse(1, error)
+    if (this.size === this.#stock.watched.size) this.refuseAll(error)
+    else if (this.#balance.isShortOfNew) this.#lines.forNew.refuse(1, error)
     // An idle one that was passed over serves as well.
-    else if (this.#supply < this.waiting && this.#idle.size === 0) this.#line.refuse(1, error)
+    else if (this.#balance.isShort && this.#stock.idle.size === 0) this.#lines.any.refuse(1, error)
   }
 
   /** The one place where a connection leaves the pool. */
@@ -672,10 +579,8 @@ export class OriginPool implements DialOwner, LineOwner {
     const { clock, agenda, events, slots } = this.#core
     const now = clock.now()
     const snapshot = events.heard('close') ? connection.snapshot(now) : undefined
-    this.#move(connection, 'closed')
+    this.#stock.remove(connection)
     connection.closeReason = reason
-    this.#idle.remove(connection)
-    this.#connections.delete(connection)
     this.lessons?.ended(connection, reason, now)
     agenda.cancel(connection)
     this.counters.closed[reason]++
@@ -685,40 +590,6 @@ export class OriginPool implements DialOwner, LineOwner {
     slots.free()
     this.#serveLine()
     this.#checkQuiet()
-  }
-
-  /** An idle time has changed: those that idle already are looked at again when it is over. */
-  #learned(lesson: Lesson): void {
-    const { agenda, events } = this.#core
-    for (const connection of this.#idle)
-      if (connection.lesson === lesson && idleDeadline(connection) < connection.wakeAt)
-        agenda.schedule(connection, idleDeadline(connection))
-    const { address, timeout, samples } = lesson
-    if (events.heard('learn')) events.emit('learn', { origin: this.target.origin, address, timeout, samples })
-  }
-
-  /** It was answered, after it had idled. */
-  #noteSurvival(connection: Connection, now: number): void {
-    const { lesson, grantedAt, idleSince, survived } = connection
-    const idled = grantedAt - idleSince
-    if (survived === undefined || idled > survived) connection.survived = idled
-    if (lesson?.suspected !== undefined) lesson.outlived(idled, now)
-  }
-
-  /** Ends the use of a connection that is whole: closes it, or keeps it only to see when the server does. */
-  #expel(connection: Connection, reason: CloseReason, now: number): void {
-    const { closing, slots } = this.#core
-    // Not where its place is needed, or nobody would see the answer.
-    const mayStay = !connection.link.destroyed && !closing && this.waiting === 0 && slots.next === undefined
-    const until = mayStay ? this.lessons?.watch(connection, reason, now) : undefined
-    if (until === undefined) {
-      this.close(connection, reason)
-      return
-    }
-    if (connection.state === 'active' && connection.engine === undefined) connection.link.park()
-    this.#move(connection, 'watched')
-    this.#idle.hide(connection)
-    this.#core.agenda.schedule(connection, until)
   }
 
   #checkQuiet(): void {

@@ -7,10 +7,10 @@ import type { Clock } from '../clock.js'
 import type { Native } from '../liveness/native.js'
 import type { LivenessPlan } from '../liveness/presets.js'
 import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
-import { hasFin, type KernelView, type TcpInfoReader } from '../liveness/tcp-info.js'
+import { hasFin, type KernelTally, type KernelView, type TcpInfoReader } from '../liveness/tcp-info.js'
 import type { Evidence } from '../replay/verdict.js'
 import type { Link, LinkEnding, LinkOwner } from './link.js'
-import { type WireBytes, Witness } from './witness.js'
+import { type WireCount, Witness } from './witness.js'
 
 /** How links of one pool are tuned and asked. */
 export interface LinkTools {
@@ -39,7 +39,7 @@ export class SocketLink implements Link {
   #finAge: number | undefined = undefined
   #silence: number | undefined = undefined
   /** What was counted when it was destroyed. */
-  #counted: Wire | undefined
+  #counted: WireCount | undefined
   /** Of the end under a request. */
   #witness: Witness | undefined = undefined
 
@@ -47,19 +47,18 @@ export class SocketLink implements Link {
     readonly socket: Socket,
     tools: LinkTools,
   ) {
-    const { plan, native, tcpInfo } = tools
+    const { plan, native } = tools
     this.localPort = socket.localPort
     this.remoteAddress = socket.remoteAddress
     this.remotePort = socket.remotePort
     this.liveness = applyLiveness(socket, descriptorOf(socket), plan, native)
     this.#tools = tools
-    this.provable = tcpInfo?.tally(descriptorOf(socket)) !== undefined && wireOf(socket) !== undefined
+    this.provable = this.#tally() !== undefined && wireOf(socket) !== undefined
     forgetAddresses(socket)
     const linked = socket as LinkedSocket
     linked[LINK] = this
     linked._destroy = destroyAfterLook
-    // Its errors have a listener for good: undici's connector leaves one behind.
-    socket.on('close', reportClose)
+    socket.on('error', leaveToClose).on('close', reportClose)
   }
 
   get #begun(): boolean {
@@ -101,7 +100,7 @@ export class SocketLink implements Link {
   }
 
   inquire(patiently: boolean, done: (evidence: Evidence) => void): void {
-    const witness = this.#witness ?? this.#callWitness(patiently)
+    const witness = this.#witness ?? this.#callWitness(this.#tally(), patiently)
     if (witness === undefined) done(this.#unasked())
     else if (patiently) witness.whenClear(done)
     else {
@@ -118,7 +117,7 @@ export class SocketLink implements Link {
 
   letGo(): void {
     this.owner = undefined
-    this.socket.off('close', reportClose)
+    this.socket.off('error', leaveToClose).off('close', reportClose)
     delete (this.socket as Partial<LinkedSocket>)._destroy
   }
 
@@ -135,17 +134,21 @@ export class SocketLink implements Link {
   lastLook(): void {
     const { bytesRead, bytesWritten } = this.#wire
     this.#counted = { bytesRead, bytesWritten }
-    const tally = this.#tools.tcpInfo?.tally(descriptorOf(this.socket))
+    const tally = this.#tally()
     const fin = tally !== undefined && hasFin(tally, bytesRead)
     if (fin) {
       this.#finAge = tally.sinceLastHeard
       this.#silence = tally.sinceLastData - tally.sinceLastHeard
     }
     // TLS says that it closes before TCP does: the FIN is about to come. What the pool destroys by itself is no news.
-    if (this.owner !== undefined) this.#witness = this.#callWitness(fin || this.socket.readableEnded)
+    if (this.owner !== undefined) this.#witness = this.#callWitness(tally, fin || this.socket.readableEnded)
   }
 
-  get #wire(): Wire {
+  #tally(): KernelTally | undefined {
+    return this.#tools.tcpInfo?.tally(descriptorOf(this.socket))
+  }
+
+  get #wire(): WireCount {
     return wireOf(this.socket) ?? this.#counted ?? uncounted
   }
 
@@ -159,33 +162,19 @@ export class SocketLink implements Link {
     return { written: counted, sent: undefined, acknowledged: undefined, fin, reset, requestTimeout: false, watched: 0 }
   }
 
-  #callWitness(stays: boolean): Witness | undefined {
+  /** @param tally what the kernel says now; undefined where it says nothing, and there is nothing to look at */
+  #callWitness(tally: KernelTally | undefined, stays: boolean): Witness | undefined {
     const { clock, native, tcpInfo } = this.#tools
-    if (native === undefined || tcpInfo === undefined || !this.#begun) return undefined
-    const link = this
-    const bytes: WireBytes = {
-      writtenBefore: this.#writtenBefore,
-      get written() {
-        return link.#wire.bytesWritten
-      },
-      get read() {
-        return link.#wire.bytesRead
-      },
-    }
-    return Witness.call(descriptorOf(this.socket), bytes, stays, { clock, native, tcpInfo })
+    if (tally === undefined || native === undefined || tcpInfo === undefined || !this.#begun) return undefined
+    const request = { writtenBefore: this.#writtenBefore, count: () => this.#wire }
+    return new Witness(descriptorOf(this.socket), tally, request, stays, { clock, native, tcpInfo })
   }
 }
 
-/** Counts bytes on the wire: of a TLS connection, those that are encrypted. */
-interface Wire {
-  readonly bytesRead: number
-  readonly bytesWritten: number
-}
-
 /** Where nothing counts them: a difference of two is no number, and proves nothing. */
-const uncounted: Wire = { bytesRead: Number.NaN, bytesWritten: Number.NaN }
+const uncounted: WireCount = { bytesRead: Number.NaN, bytesWritten: Number.NaN }
 
-type Handle = Partial<Wire> & { readonly fd?: number; readonly _parent?: Partial<Wire> }
+type Handle = Partial<WireCount> & { readonly fd?: number; readonly _parent?: Partial<WireCount> }
 
 const handleOf = (socket: Socket): Handle | null | undefined => (socket as Socket & { _handle?: Handle | null })._handle
 
@@ -195,16 +184,19 @@ function descriptorOf(socket: Socket): number {
 }
 
 /** What counts the bytes of a socket, while it is open. */
-function wireOf(socket: Socket): Wire | undefined {
+function wireOf(socket: Socket): WireCount | undefined {
   const handle = handleOf(socket)
   const wire = socket instanceof TLSSocket ? handle?._parent : handle
-  return typeof wire?.bytesWritten === 'number' ? (wire as Wire) : undefined
+  return typeof wire?.bytesWritten === 'number' ? (wire as WireCount) : undefined
 }
 
 function destroyAfterLook(this: LinkedSocket, ...rest: Parameters<Destroy>): void {
   this[LINK].lastLook()
   ;(Object.getPrototypeOf(this) as LinkedSocket)._destroy.apply(this, rest)
 }
+
+/** An error that nobody listens to would end the process; the owner is told of it when the socket has closed. */
+function leaveToClose(): void {}
 
 function reportClose(this: Socket): void {
   const link = (this as LinkedSocket)[LINK]

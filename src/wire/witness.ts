@@ -19,13 +19,18 @@ const LOOKS_PER_ROUND_TRIP = 8
 const SHORTEST_PAUSE = 1
 const LONGEST_PAUSE = 25
 
-/** Bytes on the wire in the connection's life, as the socket's owner counts them. */
-export interface WireBytes {
-  /** Before the request in question. */
+/** Bytes on the wire in a connection's life: of a TLS connection, those that are encrypted. */
+export interface WireCount {
+  readonly bytesRead: number
+  readonly bytesWritten: number
+}
+
+/** The request in question, in bytes on the wire. */
+export interface WireRequest {
+  /** Written before it in the connection's life. */
   readonly writtenBefore: number
-  /** Until now, or until the socket was closed. */
-  readonly written: number
-  readonly read: number
+  /** Read and written until now, or until the socket was closed. */
+  readonly count: () => WireCount
 }
 
 export interface WitnessTools {
@@ -37,7 +42,7 @@ export interface WitnessTools {
 export class Witness {
   readonly #tools: WitnessTools
   readonly #fd: number
-  readonly #bytes: WireBytes
+  readonly #request: WireRequest
   readonly #startedAt: number
   readonly #until: number
   readonly #pause: number
@@ -49,28 +54,20 @@ export class Witness {
    * Begins to look on.
    *
    * @param fd is duplicated, and may be closed any time afterwards
+   * @param tally what the kernel says of it now: the first look
    * @param stays whether to look more than once
-   * @returns undefined where nothing can be looked at
    */
-  static call(fd: number, bytes: WireBytes, stays: boolean, tools: WitnessTools): Witness | undefined {
-    const tally = tools.tcpInfo.tally(fd)
-    if (tally === undefined) return undefined
-    const evidence = evidenceOf(tally, bytes, 0)
-    const own = stays && !isFinal(evidence) ? tools.native.duplicate(fd) : -1
-    return new Witness(own, tally, evidence, bytes, tools)
-  }
-
-  private constructor(fd: number, tally: KernelTally, evidence: Evidence, bytes: WireBytes, tools: WitnessTools) {
+  constructor(fd: number, tally: KernelTally, request: WireRequest, stays: boolean, tools: WitnessTools) {
     const now = tools.clock.now()
     const { rtt, rttVariance } = tally
-    this.#fd = fd
-    this.#bytes = bytes
+    this.#request = request
     this.#tools = tools
-    this.#evidence = evidence
+    this.#evidence = evidenceOf(tally, request, 0)
+    this.#fd = stays && !isFinal(this.#evidence) ? tools.native.duplicate(fd) : -1
     this.#startedAt = now
     this.#until = now + Math.min(LONGEST_WATCH, Math.max(SHORTEST_WATCH, 2 * rtt + 4 * rttVariance))
     this.#pause = Math.min(LONGEST_PAUSE, Math.max(SHORTEST_PAUSE, rtt / LOOKS_PER_ROUND_TRIP))
-    if (fd >= 0) this.#wait()
+    if (this.#fd >= 0) this.#wait()
   }
 
   /** What has been seen so far. */
@@ -99,7 +96,7 @@ export class Witness {
     const { clock, tcpInfo } = this.#tools
     const now = clock.now()
     const tally = tcpInfo.tally(this.#fd)
-    if (tally !== undefined) this.#evidence = evidenceOf(tally, this.#bytes, now - this.#startedAt)
+    if (tally !== undefined) this.#evidence = evidenceOf(tally, this.#request, now - this.#startedAt)
     if (tally !== undefined && !isFinal(this.#evidence) && now < this.#until) this.#wait()
     else this.#leave()
   }
@@ -111,15 +108,16 @@ export class Witness {
   }
 }
 
-function evidenceOf(tally: KernelTally, bytes: WireBytes, watched: number): Evidence {
-  const { writtenBefore, written, read } = bytes
+function evidenceOf(tally: KernelTally, { writtenBefore, count }: WireRequest, watched: number): Evidence {
   const { closed, bytesSent, bytesAcknowledged } = tally
+  const { bytesRead, bytesWritten } = count()
+  const written = bytesWritten - writtenBefore
   return {
-    written: written - writtenBefore,
+    written,
     // What was sent twice would be counted twice: at the most it is all that was written.
-    sent: Math.min(written - writtenBefore, Math.max(0, bytesSent - writtenBefore)),
+    sent: Math.min(written, Math.max(0, bytesSent - writtenBefore)),
     acknowledged: Math.max(0, bytesAcknowledged - writtenBefore),
-    fin: hasFin(tally, read),
+    fin: hasFin(tally, bytesRead),
     reset: closed,
     requestTimeout: false,
     watched,

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.js'
 import { loadNative, type Native } from '../../src/liveness/native.js'
-import { TcpInfoReader } from '../../src/liveness/tcp-info.js'
+import { type KernelTally, TcpInfoReader } from '../../src/liveness/tcp-info.js'
 import { isIdempotent, MOST_REPLAYS, permits, replayLevels } from '../../src/replay/permission.js'
 import { MOST_REMEMBERED } from '../../src/replay/remembered-body.js'
 import { type Evidence, type Verdict, verdictOf } from '../../src/replay/verdict.js'
@@ -254,10 +254,9 @@ describeWith(['linux', 'koffi'], 'the table of endings', () => {
       await endings[name]?.({ server, ask, asked: () => arrival, ended: () => end })
 
       const look = () => {
-        const bytes = { writtenBefore, written: writtenBefore + REQUEST.length, read: bytesRead }
-        const witness = Witness.call(fd, bytes, false, tools)
-        if (witness === undefined) throw new Error('The kernel says nothing')
-        const { evidence } = witness
+        const count = () => ({ bytesRead, bytesWritten: writtenBefore + REQUEST.length })
+        const tally = tools.tcpInfo.tally(fd) as KernelTally
+        const { evidence } = new Witness(fd, tally, { writtenBefore, count }, false, tools)
         const { sent, acknowledged, fin } = evidence
         const info = Buffer.alloc(8)
         native.getBytes(fd, 6, 11, info)
