@@ -20,6 +20,8 @@ export const COMPARISONS = [
   { subject: 'keepwise', peer: 'undici-pool', runs: 5, cpu: { 50: 0.92, 1000: 0.75, 5000: 0.6 }, heap: 1 },
   { subject: 'keepwise', peer: 'undici-agent', runs: 3 },
   { subject: 'keepwise', peer: 'http-agent', runs: 3 },
+  { subject: 'keepwise-agent', peer: 'http-agent', runs: 5, cpu: { 50: 1, 1000: 0.9 } },
+  { subject: 'keepwise-agent', peer: 'agentkeepalive', runs: 3, cpu: { 1000: 0.8 } },
   { subject: 'keepwise-request', peer: 'undici-pool-request', runs: 3 },
   { subject: 'keepwise-fetch', peer: 'fetch', runs: 2 },
 ]

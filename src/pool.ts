@@ -6,6 +6,7 @@ import { type Dispatcher, errors } from 'undici'
 import { PoolHttpAgent, PoolHttpsAgent } from './agent/agents.js'
 import type { AgentGround } from './agent/face.js'
 import { installAgents } from './agent/global.js'
+import { knowsNode } from './agent/node-request.js'
 import type { Clock } from './clock.js'
 import { KeepwiseDispatcher } from './dispatcher/dispatcher.js'
 import { installGlobally } from './dispatcher/global.js'
@@ -60,7 +61,7 @@ export class Pool {
       random: Math.random,
     })
     this.#ground = { core: this.#core, tools }
-    this.capabilities = capabilitiesOf(native)
+    this.capabilities = capabilitiesOf(native, knowsNode())
     this.dispatcher = new KeepwiseDispatcher(this.#core) as unknown as Dispatcher & FetchDispatcher
   }
 

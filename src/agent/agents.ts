@@ -99,11 +99,10 @@ export class PoolHttpsAgent extends https.Agent {
 }
 
 // node makes an agent for one request of the default agent's constructor (`agent: false`): a plain one is meant.
-for (const [Class, constructor] of [
-  [PoolHttpAgent, http.Agent],
-  [PoolHttpsAgent, https.Agent],
-] as const)
-  Object.defineProperty(Class.prototype, 'constructor', { value: constructor, writable: true, configurable: true })
+const namedAs = (made: object, node: object): unknown =>
+  Object.defineProperty(made, 'constructor', { value: node, writable: true, configurable: true })
+namedAs(PoolHttpAgent.prototype, http.Agent)
+namedAs(PoolHttpsAgent.prototype, https.Agent)
 
 const { constructor: _, ...methods } = Object.getOwnPropertyDescriptors(PoolHttpAgent.prototype)
 Object.defineProperties(PoolHttpsAgent.prototype, methods)

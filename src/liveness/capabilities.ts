@@ -1,7 +1,7 @@
 /**
  * What this machine lets a pool do; `pool.capabilities`.
  */
-import { loadNative, type NativeResult } from './native.js'
+import type { NativeResult } from './native.js'
 import { nodeSetsTriple } from './settings.js'
 
 export interface Capabilities {
@@ -9,16 +9,19 @@ export interface Capabilities {
   readonly tcpInfo: boolean
   /** How Ti, Td and Nm get on a socket: all three by Node or natively, or Ti alone. */
   readonly tcpKeepAlive: 'node' | 'native' | 'idle-only'
+  /** Requests that went through an agent can be sent again: this Node's own requests are built as expected. */
+  readonly requestReplay: boolean
   /** Version of koffi in use. */
   readonly koffi: string | undefined
   /** Why there is no native access, if there is none. */
   readonly why: string | undefined
 }
 
-export function capabilitiesOf({ native, why }: NativeResult = loadNative()): Capabilities {
+export function capabilitiesOf({ native, why }: NativeResult, requestReplay: boolean): Capabilities {
   return Object.freeze({
     tcpInfo: native !== undefined,
     tcpKeepAlive: nodeSetsTriple ? 'node' : native !== undefined ? 'native' : 'idle-only',
+    requestReplay,
     koffi: native?.version,
     why,
   })

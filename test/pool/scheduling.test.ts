@@ -56,7 +56,7 @@ describe('a link', () => {
   it('is not parked where a face looks after it itself', async () => {
     const rig = new PoolRig()
     const [connection] = await rig.connect(1)
-    connection!.engine = {}
+    connection!.engine = { attach: () => {}, detach: () => {} }
     rig.release(connection!)
     expect(linkOf(connection!).parked).toBe(false)
     // Nor unparked, which would throw.

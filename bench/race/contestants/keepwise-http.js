@@ -1,0 +1,12 @@
+// keepwise, through node:http with the pool's agents.
+
+import { createPool } from '../../../dist/index.js'
+import { throughAgents } from '../senders.js'
+
+export const title = 'keepwise, http.request'
+export const about = '`agent: pool.httpAgent`'
+
+export function open() {
+  const pool = createPool()
+  return throughAgents(pool.httpAgent, pool.httpsAgent)
+}
