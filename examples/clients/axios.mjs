@@ -3,6 +3,7 @@
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import axios from 'axios'
 import { createPool } from 'keepwise'
 
@@ -27,6 +28,7 @@ console.log(`50 requests at once: ${pool.stats().opened} connections, because ma
 pool.once('close', ({ reason }) => console.log(`its connection was closed: ${reason}`))
 await api.get('/silent', { signal: AbortSignal.timeout(50) }).catch(({ code }) => console.log(`aborted: ${code}`))
 
+await sleep(20)
 await pool.close()
 await api.get('/').catch(({ code }) => console.log(`after close(): ${code}`))
 

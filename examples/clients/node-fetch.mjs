@@ -3,6 +3,7 @@
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool } from 'keepwise'
 import fetch from 'node-fetch'
 
@@ -34,5 +35,6 @@ const controller = new AbortController()
 setTimeout(() => controller.abort(), 5)
 await fetch(url, { agent, signal: controller.signal }).catch(({ name }) => console.log(`caught: ${name}`))
 
+await sleep(20)
 await pool.close()
 server.close()

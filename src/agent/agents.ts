@@ -5,39 +5,64 @@
 import http from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
-import { MAX_FREE_SOCKETS } from '../options/agent-options.js'
 import { count, enforce } from '../options/checks.js'
 import { AgentFace, type AgentGround, type NodeAgent } from './face.js'
 import type { Options } from './identity.js'
 
 const FACE = Symbol('keepwise agent')
 
-/** What is the same for both classes: node's constructor runs first, then this makes the agent ours. */
-function adopt(agent: object, plain: object, ground: AgentGround): void {
-  const node = agent as NodeAgent & { [FACE]: AgentFace; maxFreeSockets: number }
+/**
+ * Makes an agent ours that node's constructor has made.
+ *
+ * @param plain the prototype of the class that it comes from here
+ * @param maxFreeSockets idle sockets kept for one origin while `keepAlive` is true
+ */
+export function adopt(agent: http.Agent, plain: http.Agent, ground: AgentGround, maxFreeSockets: number): void {
+  const node = agent as unknown as NodeAgent
   // node's own keeping of free sockets, and its way to tell of TLS keys.
   node.removeAllListeners('free').removeAllListeners('newListener')
-  const face = new AgentFace(node, plain as NodeAgent, ground)
+  const face = new AgentFace(node, plain as unknown as NodeAgent, ground)
   Object.defineProperty(node, FACE, { value: face })
-  for (const name of ['sockets', 'freeSockets', 'requests', 'totalSocketCount'] as const)
-    Object.defineProperty(node, name, { get: () => face[name], enumerable: true, configurable: true })
+  const define = (name: string, get: () => unknown, set?: (value: never) => void): void =>
+    void Object.defineProperty(node, name, { get, ...(set && { set }), enumerable: true, configurable: true })
+
+  for (const name of ['sockets', 'freeSockets', 'requests', 'totalSocketCount'] as const) define(name, () => face[name])
+
   const { core } = ground
-  const caps = {
-    maxSockets: 'maxConnections',
-    maxTotalSockets: 'maxTotalConnections',
-    maxFreeSockets: 'maxIdleConnections',
-  } as const
-  for (const [name, cap] of Object.entries(caps))
-    Object.defineProperty(node, name, {
-      // 0 is how a pool is told not to keep any; node says so by `keepAlive: false`.
-      get: () => core.options[cap] || MAX_FREE_SOCKETS,
-      set: (value: number) => {
-        enforce(name, value, count({ min: 1 }))
+  const isCap = count({ min: 0 })
+  for (const [name, cap] of [
+    ['maxSockets', 'maxConnections'],
+    ['maxTotalSockets', 'maxTotalConnections'],
+  ] as const)
+    define(
+      name,
+      () => core.options[cap],
+      (value) => {
+        enforce(name, value, isCap)
         core.limit({ [cap]: value })
       },
-      enumerable: true,
-      configurable: true,
-    })
+    )
+
+  let { keepAlive } = agent as { keepAlive?: boolean }
+  let free = maxFreeSockets
+  const keep = (): void => core.limit({ maxIdleConnections: keepAlive ? free : 0 })
+  define(
+    'keepAlive',
+    () => keepAlive,
+    (value) => {
+      keepAlive = value
+      keep()
+    },
+  )
+  define(
+    'maxFreeSockets',
+    () => free,
+    (value) => {
+      enforce('maxFreeSockets', value, isCap)
+      free = value
+      keep()
+    },
+  )
 }
 
 const faceOf = (agent: object): AgentFace => (agent as { [FACE]: AgentFace })[FACE]
@@ -48,9 +73,10 @@ function optionsOf(options: Options | string, port: unknown, localAddress: unkno
 }
 
 export class PoolHttpAgent extends http.Agent {
-  constructor(ground: AgentGround, options: http.AgentOptions) {
+  /** @param ground of the pool that it belongs to; undefined if it is to be adopted by one of its own */
+  constructor(ground: AgentGround | undefined, options: http.AgentOptions) {
     super(options)
-    adopt(this, PoolHttpAgent.prototype, ground)
+    if (ground !== undefined) adopt(this, PoolHttpAgent.prototype, ground, ground.core.options.maxIdleConnections)
   }
 
   addRequest(request: http.ClientRequest, options: Options | string, port?: unknown, localAddress?: unknown): void {
@@ -92,9 +118,10 @@ export class PoolHttpsAgent extends https.Agent {
   declare readonly close: PoolHttpAgent['close']
   declare readonly [Symbol.asyncDispose]: PoolHttpAgent['close']
 
-  constructor(ground: AgentGround, options: https.AgentOptions) {
+  /** @param ground of the pool that it belongs to; undefined if it is to be adopted by one of its own */
+  constructor(ground: AgentGround | undefined, options: https.AgentOptions) {
     super(options)
-    adopt(this, PoolHttpsAgent.prototype, ground)
+    if (ground !== undefined) adopt(this, PoolHttpsAgent.prototype, ground, ground.core.options.maxIdleConnections)
   }
 }
 

@@ -21,6 +21,7 @@ import type { PoolCore } from '../pool/pool-core.js'
 import { Waiter } from '../pool/waiter.js'
 import { IDEMPOTENCY_KEY, isIdempotent, MOST_REPLAYS } from '../replay/permission.js'
 import type { Dialer } from '../wire/link.js'
+import { hangUp } from './hang-up.js'
 import {
   canBeTakenOff,
   enterContext,
@@ -78,6 +79,10 @@ export class ClientExchange extends Waiter implements TapUser {
   /** Where it is called back, if it has to wait. */
   private context: AsyncResource | undefined = undefined
   private timer: TimerHandle | undefined = undefined
+  /** 'timeout' was emitted while it waited. */
+  private timedOut = false
+  /** The socket is new, and its 'connect' has not been told to its caller yet. */
+  private unannounced = false
   private watched: WatchedRequest | undefined = undefined
 
   constructor(
@@ -115,6 +120,7 @@ export class ClientExchange extends Waiter implements TapUser {
     this.connection = connection
     const { engine } = connection
     const tap = engine instanceof Tap ? engine : connection.use(Tap, () => new Tap(connection))
+    if (engine !== undefined && engine !== tap) tap.serveOn()
     this.tap = tap
     this.begun = this.answered = this.moving = false
     this.written = connection.reused && this.agent.movable ? new Written() : undefined
@@ -142,6 +148,7 @@ export class ClientExchange extends Waiter implements TapUser {
     callback: Piece['callback'],
   ): Piece['callback'] | typeof NOT_NOW {
     const { written } = this
+    if (this.unannounced) this.announce()
     if (!this.begun && !this.moving) this.begin()
     if (this.moving) {
       written?.add(data, encoding, callback)
@@ -183,7 +190,7 @@ export class ClientExchange extends Waiter implements TapUser {
     const mayKeep = !begun || agent.frees(this, tap.socket)
     if (!mayKeep) connection.retire('surplus')
     release(request, tap.socket)
-    tap.rest()
+    tap.rest(agent.timeout ?? 0)
     this.settle()
     if (begun) {
       this.noteHeaders(connection, request.res?.rawHeaders)
@@ -204,8 +211,24 @@ export class ClientExchange extends Waiter implements TapUser {
     if (request.reusedSocket) agent.reuses(this, socket)
     enterContext(socket)
     request.onSocket(socket)
-    const timeout = request.timeout ?? agent.timeout
+    const timeout = this.timedOut ? undefined : (request.timeout ?? agent.timeout)
     if (timeout !== undefined && socket.timeout !== timeout) socket.setTimeout?.(timeout)
+    if (this.connection?.requests !== 1) return
+    this.unannounced = true
+    process.nextTick(() => {
+      if (this.unannounced) this.announce()
+    })
+  }
+
+  /**
+   * Those who wait on a new socket for its 'connect' or 'secureConnect', to measure or to check a certificate, get them before
+   * anything is written: node gives a request its socket while it is still being connected.
+   */
+  private announce(): void {
+    this.unannounced = false
+    const socket = this.tap?.socket
+    for (const event of ['connect', 'ready', 'secureConnect'])
+      if (socket !== undefined && !socket.destroyed && socket.listenerCount(event) > 0) socket.emit(event)
   }
 
   /**
@@ -400,16 +423,30 @@ export class ClientExchange extends Waiter implements TapUser {
     this.context ??= new AsyncResource('KeepwiseRequest')
     this.watch()
     const timeout = request.timeout ?? agent.timeout
-    if (timeout)
-      this.timer ??= agent.core.clock.setTimer(() => {
+    if (timeout) this.waitFor(timeout)
+  }
+
+  /** Says 'timeout' if there is no connection by then. */
+  private waitFor(timeout: number): void {
+    const { clock } = this.agent.core
+    if (this.timer !== undefined) clock.clearTimer(this.timer)
+    this.timer = undefined
+    if (timeout > 0)
+      this.timer = clock.setTimer(() => {
         this.timer = undefined
-        request.emit('timeout')
+        this.timedOut = true
+        this.request.emit('timeout')
       }, timeout)
   }
 
   /** Wants to know when the caller destroys the request while it has no socket that would tell. */
   private watch(): void {
-    this.watched ??= new WatchedRequest(this.request, () => this.abandon())
+    this.watched ??= new WatchedRequest(this.request, {
+      destroyed: () => this.abandon(),
+      timeoutSet: (timeout) => {
+        if (this.connection === undefined) this.waitFor(timeout)
+      },
+    })
   }
 
   private unwatch(): void {
@@ -429,8 +466,14 @@ export class ClientExchange extends Waiter implements TapUser {
       this.leave()
       connection.retire('aborted')
       connection.origin.discard(connection)
-    } else this.route.origin.cancel(this)
-    this.fail(undefined)
+      this.fail(undefined)
+    } else {
+      const { origin } = this.route
+      // node says nothing of a request aborted in line, but it does of one whose socket is being opened.
+      const error = this.request.aborted && origin.state.dialing > 0 ? hangUp() : undefined
+      origin.cancel(this)
+      this.fail(error)
+    }
   }
 
   private fail(error: Error | undefined): void {

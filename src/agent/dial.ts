@@ -3,13 +3,17 @@
  * the callback. What comes out is a tuned link, connected, and with TLS also through its handshake.
  */
 import type { Socket } from 'node:net'
+import { constants } from 'node:os'
 import type { Clock, TimerHandle } from '../clock.js'
 import type { Dialer, Link } from '../wire/link.js'
+import { hangUp } from './hang-up.js'
 
 type Created = (error: Error | null, socket?: Socket) => void
 
 export interface Dial {
   readonly clock: Clock
+  /** Whether to begin at once; else at the end of this turn, if it is still wanted then. */
+  readonly atOnce: boolean
   /** Longest time it may take, in milliseconds; 0: no limit. */
   readonly timeout: number
   /** May return the socket, call back with it, or throw. */
@@ -28,7 +32,8 @@ export function dialThrough(dial: Dial): Dialer {
   return (_target, done, wanted) => {
     const attempt = new Attempt(dial, done)
     // A response that is just coming to its end frees its connection within this turn.
-    queueMicrotask(() => (wanted() ? attempt.begin() : attempt.skip()))
+    if (dial.atOnce) attempt.begin()
+    else queueMicrotask(() => (wanted() ? attempt.begin() : attempt.skip()))
     return { cancel: (error) => attempt.fail(error) }
   }
 }
@@ -51,7 +56,7 @@ class Attempt {
       const socket = create.call(this.dial, (error, made) => (error ? this.fail(error) : made && this.#made(made)))
       if (socket && !waitsForTunnel(socket)) this.#made(socket)
     } catch (error) {
-      this.fail(error as Error)
+      queueMicrotask(() => this.fail(error as Error))
     }
   }
 
@@ -65,7 +70,7 @@ class Attempt {
     if (!this.#end()) return
     socket?.on('error', () => {}) // its error is told below
     socket?.destroy()
-    this.done(error)
+    this.done(asNodeSaysIt(error))
   }
 
   #made(socket: Socket): void {
@@ -91,12 +96,12 @@ class Attempt {
   readonly #connected = (): void => {
     const socket = this.#socket as Socket
     if (!this.#end()) return
-    if (socket.destroyed) this.done(socket.errored ?? this.#closedError())
+    if (socket.destroyed) this.done(socket.errored ?? hangUp())
     else this.done(null, this.dial.linkTo(socket))
   }
 
   readonly #broke = (error: unknown): void => {
-    this.fail(error instanceof Error ? error : (this.#socket?.errored ?? this.#closedError()))
+    this.fail(error instanceof Error ? error : (this.#socket?.errored ?? hangUp()))
   }
 
   /** Whether it had not ended before. */
@@ -118,10 +123,17 @@ class Attempt {
     const message = `connect ETIMEDOUT ${address} (connect.timeout is ${timeout} ms)`
     return Object.assign(new Error(message), { code: 'ETIMEDOUT', syscall: 'connect' })
   }
+}
 
-  #closedError(): Error {
-    return Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })
-  }
+/** node's requests are being written when a handshake fails, and so it comes to them as the failure of a write. */
+function asNodeSaysIt(error: Error): Error {
+  if (!(error as NodeJS.ErrnoException).code?.startsWith('ERR_SSL_')) return error
+  const { EPROTO } = constants.errno
+  return Object.assign(new Error(`write EPROTO ${error.message}`, { cause: error }), {
+    errno: -EPROTO,
+    code: 'EPROTO',
+    syscall: 'write',
+  })
 }
 
 const waitsForTunnel = (socket: object): boolean =>

@@ -14,7 +14,7 @@ import { ClientExchange, type ExchangeAgent } from './client-exchange.js'
 import { dialThrough } from './dial.js'
 import type { Options } from './identity.js'
 import { knowsNode, type NodeRequest } from './node-request.js'
-import { type RouteOwner, Routes } from './routes.js'
+import { type Route, type RouteOwner, Routes } from './routes.js'
 import { Tap } from './tap.js'
 
 /** What a pool gives its agents. */
@@ -28,6 +28,7 @@ export interface NodeAgent extends EventEmitter {
   readonly protocol: 'http:' | 'https:'
   readonly options: Options & { readonly timeout?: number }
   readonly keepAlive: boolean
+  readonly keepAliveMsecs: number
   createConnection(options: object, callback: (error: Error | null, socket?: Socket) => void): Socket | null | undefined
   getName(options: object): string
   keepSocketAlive(socket: Socket): boolean
@@ -111,13 +112,11 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   dialer({ route, options, clientRequest }: ClientExchange): Dialer {
     const agent = this.#agent
     const { core } = this
-    const servername = this.protocol === 'https:' ? this.#serverName(clientRequest, options) : undefined
-    const merged: Record<string, unknown> = { ...options, ...agent.options, servername, _agentKey: route.name }
-    merged.path = merged.socketPath ?? null
-    merged.encoding = null
-    merged.timeout = undefined // node:http sets it on the socket that the request gets
+    const merged = this.#connectionOptions(route, options, clientRequest)
     return dialThrough({
       clock: core.clock,
+      // Nothing that could come free.
+      atOnce: route.origin.state.active === 0,
       timeout: core.options.connect.timeout,
       address: String(merged.socketPath ?? `${merged.host}:${merged.port}`),
       create: (created) => agent.createConnection(merged, created),
@@ -136,13 +135,30 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
     this.#agent.reuseSocket(socket, clientRequest)
   }
 
-  frees({ route, options }: ClientExchange, socket: Socket): boolean {
+  frees({ route, options, clientRequest }: ClientExchange, socket: Socket): boolean {
     const agent = this.#agent
-    if (agent.listenerCount('free') > 0) agent.emit('free', socket, { ...options, ...agent.options })
+    const { origin } = route
+    if (agent.listenerCount('free') > 0)
+      agent.emit('free', socket, this.#connectionOptions(route, options, clientRequest))
     if (route.fleeting) return false
-    if (route.origin.waiting > 0) return true
-    if (!agent.keepAlive) return false
+    // node passes a connection on that it would not keep, where it must.
+    if (!agent.keepAlive) return origin.waiting > 0 && !origin.hasRoom
+    if (origin.waiting > 0) return true
     return agent.keepSocketAlive === this.#plain.keepSocketAlive || agent.keepSocketAlive(socket) !== false
+  }
+
+  /** As node hands them to `createConnection`. */
+  #connectionOptions({ sessionKey }: Route, options: Options, request: ClientRequest & { timeout?: number }): Options {
+    const { options: own, keepAlive, keepAliveMsecs } = this.#agent
+    const merged: Record<string, unknown> = { ...options, ...own, encoding: null, _agentKey: sessionKey }
+    merged.path = merged.socketPath ?? null
+    merged.servername = this.#serverName(request, options)
+    // Without its name a session is neither kept nor taken.
+    if (sessionKey === undefined) delete merged._agentKey
+    const timeout = request.timeout ?? own.timeout
+    if (timeout) merged.timeout = timeout
+    if (keepAlive) Object.assign(merged, { keepAlive, keepAliveInitialDelay: keepAliveMsecs })
+    return merged
   }
 
   #tapKeys(socket: Socket): void {

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import tls from 'node:tls'
 
 /** They are named in the pool's key: there is nothing secret in them. */
-const plainNames = ['socketPath', 'localAddress', 'localPort', 'family', 'hints'] as const
+const plainNames = ['socketPath', 'localAddress', 'localPort', 'family', 'hints', 'highWaterMark'] as const
 
 /** A digest stands for them in the key. */
 const tlsNames: ReadonlySet<string> = new Set([

@@ -12,6 +12,8 @@ import { commonOf, type Differences, differencesOf, identityOf, isFleeting, labe
 export interface Route {
   /** As the agent's `getName` gives it. */
   readonly name: string
+  /** Under which TLS sessions are kept: only where identities are checked alike, for a resumed session is not checked. */
+  readonly sessionKey: string | undefined
   /** Another one may have taken its place since: see `PoolCore.current`. */
   origin: OriginPool
   /** What tells it apart is a function or an object that only one request has brought so far. */
@@ -70,10 +72,13 @@ export class Routes {
     const target = targetOf(this.#owner.protocol, host, port, servername)
     const special = [differences === undefined ? '' : labelOf(differences), mine].filter((each) => each !== '')
     const key = special.length === 0 ? keyOf(target) : `${keyOf(target)} (${special.join(', ')})`
+    const name = this.#owner.getName({ ...options, ...own, servername })
+    const fleeting = differences !== undefined && isFleeting(differences)
     const route: Route = {
-      name: this.#owner.getName({ ...options, ...own, servername }),
+      name,
+      sessionKey: fleeting ? undefined : [name, ...special].join(' '),
       origin: this.#core.origin(key, () => target),
-      fleeting: differences !== undefined && isFleeting(differences),
+      fleeting,
     }
     if (this.#routes.size >= MOST_ROUTES) this.#routes.clear()
     this.#routes.set(id, route)

@@ -57,8 +57,6 @@ export class Tap implements Engine {
     const socket = this.socket as TappedSocket
     socket[TAP] = this
     Object.assign(socket, overrides)
-    // undici lets go of a socket a turn after its response: it would not keep the process alive for its new user.
-    setImmediate(() => setImmediate(() => this.#user !== undefined && socket.ref?.()))
   }
 
   detach(): void {
@@ -74,12 +72,21 @@ export class Tap implements Engine {
     this.socket.ref?.()
   }
 
-  /** Nobody has it: the tap watches it, it does not keep the process alive, and is as it was when it was opened. */
-  rest(): void {
+  /** Another engine had it until now: undici lets go of a socket a turn after its response. */
+  serveOn(): void {
+    setImmediate(() => setImmediate(() => this.#user !== undefined && this.socket.ref?.()))
+  }
+
+  /**
+   * Nobody has it: the tap watches it, it does not keep the process alive, and is as it was when it was opened.
+   *
+   * @param timeout milliseconds after which it says 'timeout', and is closed; 0 for never
+   */
+  rest(timeout: number): void {
     const { socket } = this
     this.#user = undefined
     socket.unref?.()
-    if (socket.timeout) socket.setTimeout(0)
+    if (socket.timeout !== undefined && socket.timeout !== timeout) socket.setTimeout(timeout)
     if (!this.#tuned) return
     ;(this.connection.link as SocketLink).retune()
     this.#tuned = false
@@ -127,6 +134,8 @@ export class Tap implements Engine {
   emitted(event: unknown): void {
     if (event === 'free') this.#user?.freed()
     else if (event === 'agentRemove') this.#remove()
+    else if (event === 'timeout' && this.#user === undefined)
+      this.connection.origin.close(this.connection, 'idle-timeout')
   }
 
   writes(...piece: Parameters<TapUser['writes']>): ReturnType<TapUser['writes']> {

@@ -1,32 +1,44 @@
 /**
  * A request that has no socket, or one that is dead, tells nobody when it is destroyed; node's own agent finds out when its
- * turn comes. While it waits, its `destroy` is watched: that is what `abort()` and signals call, too.
+ * turn comes. While it waits, its `destroy` is watched, which is what `abort()` and signals call, too; and its `setTimeout`,
+ * which node applies to the socket that it does not have yet.
  */
 import type { ClientRequest } from 'node:http'
 
-export class WatchedRequest {
-  readonly #request: ClientRequest
-  readonly #before: ClientRequest['destroy']
-  readonly #destroy: ClientRequest['destroy']
+export interface RequestWatcher {
+  destroyed(): void
+  /** In milliseconds. */
+  timeoutSet(timeout: number): void
+}
 
-  constructor(request: ClientRequest, destroyed: () => void) {
-    const before = request.destroy
+const WATCHER = Symbol('keepwise watcher')
+
+type Watched = ClientRequest & { [WATCHER]?: RequestWatcher | undefined }
+
+export class WatchedRequest {
+  readonly #request: Watched
+
+  constructor(request: ClientRequest, watcher: RequestWatcher) {
     this.#request = request
-    this.#before = before
-    this.#destroy = (error) => {
-      before.call(request, error)
-      destroyed()
-      return request as never
+    // Put there once, and left there: to take properties off again would make the whole request slower.
+    if (!(WATCHER in request)) {
+      const { destroy, setTimeout } = request
+      request.destroy = function (this: Watched, error) {
+        destroy.call(this, error)
+        this[WATCHER]?.destroyed()
+        return this as never
+      }
+      request.setTimeout = function (this: Watched, timeout, callback) {
+        setTimeout.call(this, timeout, callback)
+        this[WATCHER]?.timeoutSet(timeout)
+        return this
+      }
     }
-    request.destroy = this.#destroy
+    this.#request[WATCHER] = watcher
   }
 
   /** Watches no longer. */
   end(): void {
-    const request = this.#request
-    if (request.destroy !== this.#destroy) return // somebody has put another one before it
-    if (this.#before === (Object.getPrototypeOf(request) as ClientRequest).destroy)
-      delete (request as Partial<ClientRequest>).destroy
-    else request.destroy = this.#before
+    this.#request[WATCHER] = undefined
   }
 }

@@ -156,13 +156,14 @@ export const LIVENESS_DEFAULT = 'cloud' satisfies LivenessOption
 export const optionNames: readonly string[] = [...Object.keys(optionSpecs), 'connect', 'liveness']
 
 /** What the same things are called in undici, node:http and agentkeepalive. */
-const elsewhere: Readonly<Record<string, string>> = {
+export const elsewhere: Readonly<Record<string, string>> = {
   connections: 'maxConnections',
   maxSockets: 'maxConnections',
   maxTotalSockets: 'maxTotalConnections',
   maxFreeSockets: 'maxIdleConnections',
   idleTimeout: 'keepAliveTimeout',
   freeSocketTimeout: 'keepAliveTimeout',
+  freeSocketKeepAliveTimeout: 'keepAliveTimeout',
   keepAliveTimeoutThreshold: 'keepAliveMargin',
   maxRequestsPerClient: 'maxRequests',
   clientTtl: 'maxLifetime',

@@ -113,6 +113,11 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     }
   }
 
+  /** Whether its own cap leaves room for one more connection. */
+  get hasRoom(): boolean {
+    return this.#balance.hasRoom
+  }
+
   /** Those in line. */
   get inLine(): Iterable<Waiter> {
     return [...this.#lines.forNew, ...this.#lines.any]

@@ -19,7 +19,7 @@ export function superagent(origin, agents) {
     const request = superagentModule(method, `${origin}${path}`)
     if (agents) request.use(through(agents))
     if (timeout) request.timeout({ response: timeout })
-    signal?.addEventListener('abort', () => request.abort(), { once: true })
+    signal?.addEventListener('abort', () => void request.abort(), { once: true })
     return request
   }
   const read = async (request) => {
@@ -34,17 +34,18 @@ export function superagent(origin, agents) {
       new Promise((resolve, reject) => {
         const request = begin('GET', path, options).buffer(false)
         const body = new PassThrough()
-        request.once('response', () => resolve(body))
+        request.once('response', (response) => {
+          // Without a listener, an error of a response that it pipes would be uncaught.
+          response.on('error', (error) => body.destroy(error))
+          resolve(body)
+        })
         request.once('error', (error) => {
           reject(error)
           body.destroy(error)
         })
         request.once('abort', () => body.destroy(new Error('aborted')))
-        // Nobody reads any more: what is not read is not wanted, and that it was broken off is no news.
-        body.once('close', () => {
-          request.res?.on('error', () => {})
-          request.abort()
-        })
+        // Nobody reads any more: what is not read is not wanted.
+        body.once('close', () => void request.abort())
         request.pipe(body)
       }),
     upload: (path, body, size, options) =>
