@@ -34,7 +34,7 @@ import {
 } from './node-request.js'
 import type { Route } from './routes.js'
 import { type LastWord, NOT_NOW, Tap, type TapUser } from './tap.js'
-import { WatchedRequest } from './watched-request.js'
+import { type RequestWatcher, WatchedRequest } from './watched-request.js'
 import { Written } from './written.js'
 
 /** What an exchange needs of the agent that it was given to. */
@@ -47,6 +47,8 @@ export interface ExchangeAgent {
   dialer(exchange: ClientExchange): Dialer
   /** The connection is about to carry the request. */
   reuses(exchange: ClientExchange, socket: Tap['socket']): void
+  /** The connection has died under the request, which is about to hear of it. */
+  loses(exchange: ClientExchange, socket: Tap['socket']): void
   /** The request has done with the connection. Returns whether it may be kept. */
   frees(exchange: ClientExchange, socket: Tap['socket']): boolean
 }
@@ -57,7 +59,7 @@ const SHORTEST_IDLE_TIMER = 500
 /** Bytes of a response in which its status and its `Connection` are looked for. */
 const HEAD = 2048
 
-export class ClientExchange extends Waiter implements TapUser {
+export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private readonly request: NodeRequest
   private connection: Connection | undefined = undefined
   private tap: Tap | undefined = undefined
@@ -79,6 +81,8 @@ export class ClientExchange extends Waiter implements TapUser {
   /** Where it is called back, if it has to wait. */
   private context: AsyncResource | undefined = undefined
   private timer: TimerHandle | undefined = undefined
+  /** A socket has been being opened for it for a tick: in node, the request would have it by now. */
+  private dialed = false
   /** 'timeout' was emitted while it waited. */
   private timedOut = false
   /** The socket is new, and its 'connect' has not been told to its caller yet. */
@@ -174,8 +178,7 @@ export class ClientExchange extends Waiter implements TapUser {
     if (connection === undefined || tap === undefined || this.onTrial || this.moving) return
     if (this.answered || this.over || this.isOwnDoing(word, error)) {
       this.noteEnd(connection)
-      tap.pass()
-      if (word === 'close') this.settle()
+      if (tap.pass()) this.settle()
     } else if (this.begun) this.diedUnder(connection, tap, word, error)
     else this.diedBefore(connection, tap, word, error)
   }
@@ -334,7 +337,7 @@ export class ClientExchange extends Waiter implements TapUser {
     this.try(connection, now, { byPeer: true, movable, requestTimeout: true }, () => {
       this.answered = true
       this.written = undefined
-      tap.pass()
+      if (tap.pass()) this.settle()
     })
   }
 
@@ -391,9 +394,12 @@ export class ClientExchange extends Waiter implements TapUser {
 
   /** The caller hears of the death, from node. */
   private lose(connection: Connection, error: Error | undefined, replay: Omit<ReplayVerdict, 'idleBefore'>): void {
+    const { tap } = this
     this.over = true
     this.explain(connection, error, replay)
-    this.tap?.pass()
+    if (tap === undefined) return
+    this.agent.loses(this, tap.socket)
+    if (tap.pass()) this.settle()
   }
 
   /** Adds to the error that the caller will get what is known of the connection, and why the request was not sent again. */
@@ -422,6 +428,11 @@ export class ClientExchange extends Waiter implements TapUser {
     const { agent, request } = this
     this.context ??= new AsyncResource('KeepwiseRequest')
     this.watch()
+    // node counts from when a request has a socket, be it still being opened: not while it stands in a queue.
+    if (this.route.origin.congested) return
+    process.nextTick(() => {
+      this.dialed = true
+    })
     const timeout = request.timeout ?? agent.timeout
     if (timeout) this.waitFor(timeout)
   }
@@ -441,12 +452,7 @@ export class ClientExchange extends Waiter implements TapUser {
 
   /** Wants to know when the caller destroys the request while it has no socket that would tell. */
   private watch(): void {
-    this.watched ??= new WatchedRequest(this.request, {
-      destroyed: () => this.abandon(),
-      timeoutSet: (timeout) => {
-        if (this.connection === undefined) this.waitFor(timeout)
-      },
-    })
+    this.watched ??= new WatchedRequest(this.request, this)
   }
 
   private unwatch(): void {
@@ -457,8 +463,16 @@ export class ClientExchange extends Waiter implements TapUser {
     this.timer = undefined
   }
 
+  destroyed(error: Error | undefined): void {
+    this.abandon(error)
+  }
+
+  timeoutSet(timeout: number): void {
+    if (this.connection === undefined) this.waitFor(timeout)
+  }
+
   /** The caller has destroyed the request. */
-  private abandon(): void {
+  private abandon(error?: Error): void {
     if (this.settled) return
     const { connection } = this
     if (connection !== undefined) {
@@ -466,13 +480,11 @@ export class ClientExchange extends Waiter implements TapUser {
       this.leave()
       connection.retire('aborted')
       connection.origin.discard(connection)
-      this.fail(undefined)
+      this.fail(error ?? hangUp())
     } else {
-      const { origin } = this.route
-      // node says nothing of a request aborted in line, but it does of one whose socket is being opened.
-      const error = this.request.aborted && origin.state.dialing > 0 ? hangUp() : undefined
-      origin.cancel(this)
-      this.fail(error)
+      this.route.origin.cancel(this)
+      // node says nothing of a request aborted in a queue, but it does of one that has, or had, a socket.
+      this.fail(error ?? (this.dialed || this.replays > 0 ? hangUp() : undefined))
     }
   }
 

@@ -86,7 +86,7 @@ class Attempt {
     if (secureConnecting) socket.once('secureConnect', this.#connected)
     else if (socket.connecting) socket.once('connect', this.#connected)
     else {
-      this.#connected()
+      queueMicrotask(this.#connected)
       return
     }
     socket.once('error', this.#broke)

@@ -7,6 +7,7 @@ import type { ClientRequest } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import { ClosedError } from '../errors.js'
 import type { Connection } from '../pool/connection.js'
+import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { Dialer } from '../wire/link.js'
 import { type LinkTools, SocketLink } from '../wire/socket-link.js'
@@ -46,8 +47,9 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   readonly #routes: Routes
   /** node's own methods, to tell which of them somebody has overridden. */
   readonly #plain: NodeAgent
-  /** Sockets that are being opened, and their names. */
+  /** Sockets that are no connections of the pool's yet, or no longer, and their names: being opened, being lost. */
   readonly #opening = new Map<Socket, string>()
+  readonly #lost = new Map<Socket, string>()
 
   /** @param plain the prototype of the agent's class, as it comes from here */
   constructor(agent: NodeAgent, plain: NodeAgent, { core, tools }: AgentGround) {
@@ -135,6 +137,11 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
     this.#agent.reuseSocket(socket, clientRequest)
   }
 
+  loses({ route }: ClientExchange, socket: Socket): void {
+    this.#lost.set(socket, route.name)
+    socket.once('close', () => this.#lost.delete(socket))
+  }
+
   frees({ route, options, clientRequest }: ClientExchange, socket: Socket): boolean {
     const agent = this.#agent
     const { origin } = route
@@ -171,7 +178,7 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   /** Sockets in use or being opened, by name. */
   get sockets(): Sockets {
     const sockets = this.#socketsOf(({ state }) => state === 'active')
-    for (const [socket, name] of this.#opening) add(sockets, name, socket)
+    for (const others of [this.#opening, this.#lost]) for (const [socket, name] of others) add(sockets, name, socket)
     return sockets
   }
 
@@ -193,8 +200,9 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   }
 
   get totalSocketCount(): number {
-    let count = this.#opening.size
-    for (const { origin } of this.#routes.all) count += origin.connections.size
+    const origins = new Set(Array.from(this.#routes.all, ({ origin }) => origin))
+    let count = this.#opening.size + this.#lost.size
+    for (const { connections } of origins) count += connections.size
     return count
   }
 
@@ -208,7 +216,10 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
 
   #socketsOf(isMeant: (connection: Connection) => boolean): Sockets {
     const sockets: Sockets = Object.create(null)
-    for (const { name, origin } of this.#routes.all)
+    // Several routes may lead to one origin: the first one gives its connections their name.
+    const names = new Map<OriginPool, string>()
+    for (const { name, origin } of this.#routes.all) if (!names.has(origin)) names.set(origin, name)
+    for (const [origin, name] of names)
       for (const connection of origin.connections)
         if (isMeant(connection)) add(sockets, name, (connection.link as SocketLink).socket)
     return sockets

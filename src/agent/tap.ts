@@ -92,10 +92,13 @@ export class Tap implements Engine {
     this.#tuned = false
   }
 
-  /** Lets everybody hear what was kept back, and what follows. */
-  pass(): void {
+  /** Lets everybody hear what was kept back, and what follows. Returns whether the socket's close was among it. */
+  pass(): boolean {
+    const kept = this.#kept
+    this.#kept = []
     this.#keeping = false
-    for (const args of this.#kept.splice(0)) emitPlain(this.socket, args)
+    for (const args of kept) emitPlain(this.socket, args)
+    return kept.some(([event]) => event === 'close')
   }
 
   /** The request has left: what was kept back is for nobody, but that the socket is closed. */
@@ -122,8 +125,14 @@ export class Tap implements Engine {
           this.#user.dies(event, args[1] instanceof Error ? args[1] : undefined)
           return false
         }
-        // The server has closed its end while nothing was going on: so does this end, at once.
-        if (event === 'end') this.socket.destroy()
+        this.#endsIdle(event)
+        return true
+      case 'timeout':
+        // Closed before anybody hears of it, as node does.
+        if (this.#user === undefined) {
+          this.socket.setTimeout(0)
+          this.connection.origin.close(this.connection, 'idle-timeout')
+        }
         return true
       default:
         return true
@@ -134,8 +143,6 @@ export class Tap implements Engine {
   emitted(event: unknown): void {
     if (event === 'free') this.#user?.freed()
     else if (event === 'agentRemove') this.#remove()
-    else if (event === 'timeout' && this.#user === undefined)
-      this.connection.origin.close(this.connection, 'idle-timeout')
   }
 
   writes(...piece: Parameters<TapUser['writes']>): ReturnType<TapUser['writes']> {
@@ -161,6 +168,14 @@ export class Tap implements Engine {
   #isStray(): false {
     if (!this.socket.destroyed) this.socket.destroy(new Error('bytes arrived on an idle connection'))
     return false
+  }
+
+  #endsIdle(word: LastWord): void {
+    // The server has closed its end while nothing was going on: so does this end, at once.
+    if (word === 'end') this.socket.destroy()
+    // The pool's own clock was a moment faster than the socket's.
+    if (word === 'close' && this.socket.timeout && this.connection.closeReason === 'idle-timeout')
+      emitPlain(this.socket, ['timeout'])
   }
 
   #remove(): void {

@@ -6,7 +6,7 @@
 import type { ClientRequest } from 'node:http'
 
 export interface RequestWatcher {
-  destroyed(): void
+  destroyed(error: Error | undefined): void
   /** In milliseconds. */
   timeoutSet(timeout: number): void
 }
@@ -25,7 +25,7 @@ export class WatchedRequest {
       const { destroy, setTimeout } = request
       request.destroy = function (this: Watched, error) {
         destroy.call(this, error)
-        this[WATCHER]?.destroyed()
+        this[WATCHER]?.destroyed(error)
         return this as never
       }
       request.setTimeout = function (this: Watched, timeout, callback) {

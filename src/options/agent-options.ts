@@ -24,6 +24,9 @@ import { elsewhere, LIVENESS_DEFAULT, optionNames, type PoolOptions } from './po
 export interface HttpAgentOptions extends Omit<NodeHttpOptions, keyof PoolOptions>, PoolOptions {}
 export interface HttpsAgentOptions extends Omit<NodeHttpsOptions, keyof PoolOptions>, PoolOptions {}
 
+/** As it was when this was loaded: somebody may put our own in its place. */
+const NodeAgent = http.Agent
+
 /** Node's default. */
 const MAX_FREE_SOCKETS = 256
 
@@ -71,7 +74,7 @@ export function planOfAgent(options: unknown): AgentPlan {
       if (isConnectOption(name) && value != null) connect[name] = value
     }
   }
-  new http.Agent({ maxTotalSockets: node.maxTotalSockets as number, scheduling: node.scheduling as 'lifo' })
+  new NodeAgent({ maxTotalSockets: node.maxTotalSockets as number, scheduling: node.scheduling as 'lifo' })
   // What node would do only if asked to is what all of ours are for.
   if (node.keepAlive === undefined && Object.keys(pool).length > 0) node.keepAlive = true
   const maxFreeSockets = (pool.maxIdleConnections ?? (node.maxFreeSockets || MAX_FREE_SOCKETS)) as number

@@ -122,6 +122,27 @@ describe('the S3 client of the AWS SDK', () => {
     await expectWhole(pool, { opened: 1, idle: 1, requests: 3 })
   })
 
+  it('retries what keepwise must not send again, by itself, whatever the operation', async () => {
+    const { service, pool } = await setUp()
+    const client = s3Client(service.origin, pool, { maxAttempts: 2 })
+    const command = new CreateMultipartUploadCommand({ Bucket: BUCKET, Key: 'crash' })
+    await expect(client.send(command)).rejects.toMatchObject({ code: 'ECONNRESET', $metadata: { attempts: 2 } })
+    expect(service.requestCount()).toBe(2)
+    await expectWhole(pool, { opened: 2, idle: 0, requests: 2, replayed: 0 })
+  })
+
+  it('destroyed, ends what others have under way in the same pool, which goes on', async () => {
+    const { service, pool } = await setUp()
+    const [client, other] = [s3Client(service.origin, pool), awsSdk(service.origin, pool)]
+    await client.send(new GetObjectCommand({ Bucket: BUCKET, Key: 'ok' })).then(({ Body }) => Body?.transformToString())
+    const held = expect(other.get('/held')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await expect.poll(() => service.requestCount()).toBe(2)
+    client.destroy()
+    await held
+    expect(await other.get('/ok')).toEqual({ status: 200, body: 'ok' })
+    await expectWhole(pool, { opened: 2, idle: 1, requests: 3 })
+  })
+
   it('warns that requests wait for connections', async () => {
     const { service, pool } = await setUp({ maxConnections: 2 })
     const warnings: string[] = []

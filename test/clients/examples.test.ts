@@ -44,7 +44,7 @@ describe('examples of clients', () => {
     expect(readdirSync(directory).sort()).toEqual(Object.keys(outputs).sort())
   })
 
-  it.each(Object.entries(outputs))('%s prints what it shows', async (name, expected) => {
+  it.concurrent.each(Object.entries(outputs))('%s prints what it shows', async (name, expected) => {
     const file = join(directory, name)
     const [what, how] = readFileSync(file, 'utf8').split('\n')
     expect(what).toMatch(new RegExp(`^// (${basename(name, '.mjs').replace('-', '.')}|The AWS SDK)\\b`, 'i'))

@@ -4,7 +4,7 @@
  *
  * Only what the kernel does takes time here: what must cross is held on the wire, never timed.
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { systemClock } from '../../src/clock.js'
@@ -125,6 +125,14 @@ export class RaceTrack {
   async restore(): Promise<void> {
     await this.wire.mend()
     await this.wire.setDelay(DELAY)
+  }
+
+  /** Has the kernel at this end take no more than so much to send on each connection that is opened from now on in this test. */
+  limitSendBuffers(bytes: number): void {
+    const setting = '/proc/sys/net/ipv4/tcp_wmem' // of the namespace that this process is in
+    const before = readFileSync(setting, 'latin1')
+    writeFileSync(setting, `4096 ${bytes} ${bytes}`)
+    onTestFinished(() => writeFileSync(setting, before))
   }
 
   /** A pool at this end, for one test, which remembers what it said of replays. It learns only if it is told to. */
