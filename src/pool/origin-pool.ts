@@ -8,7 +8,7 @@
  */
 import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
 import type { PoolEvents } from '../events.js'
-import { isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
+import { isDoubtful, mustAsk, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
 import { Balance } from './balance.js'
@@ -24,13 +24,14 @@ import { Lessons } from './lessons.js'
 import type { LineOwner } from './line.js'
 import { Lines } from './lines.js'
 import { ListNode } from './list.js'
+import { Picker, type PickerOwner } from './picker.js'
 import type { PoolCore } from './pool-core.js'
 import { Stock } from './stock.js'
 import type { Waiter } from './waiter.js'
 
 type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
 
-export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
+export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
   readonly hints: Hints
@@ -47,6 +48,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
   readonly #core: PoolCore
   readonly #stock: Stock
   readonly #keeper: Keeper
+  readonly #picker: Picker
   readonly #lines: Lines
   readonly #dials: Dials
   readonly #balance: Balance
@@ -71,6 +73,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#keeper.learned(lesson)) : undefined
     this.#stock = new Stock(new IdleList(core.idle, options.scheduling), this.lessons?.watched ?? new Set())
     this.#keeper = new Keeper(this, core, this.#stock, this.lessons)
+    this.#picker = new Picker(this, clock, this.#stock, this.#keeper)
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
     this.#balance = new Balance(this.#lines, this.#stock, this.#dials, options.maxConnections)
@@ -130,7 +133,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     this.#lines.number(waiter, now)
     if (this.#lines.any.size === 0 && !waiter.wantsNew) {
       const spurned = this.#isDoubtfulFor(waiter, this.#stock.idle.next, now)
-      const connection = spurned ? undefined : this.#take(now)
+      const connection = spurned ? undefined : this.#picker.take(now)
       if (connection !== undefined) {
         this.#grant(connection, waiter, now)
         return true
@@ -149,12 +152,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
   confirm(connection: Connection, insist: boolean): boolean {
     const now = this.#core.clock.now()
     if (connection.reused) {
-      if (mustAskAgain(connection, now)) {
-        const kernel = connection.link.inspect()
-        const reason = reasonNotToLend(connection, kernel, now)
-        if (reason !== undefined) this.#keeper.expel(connection, reason, now)
-        if (reason !== undefined || (kernel === undefined && insist)) return false
-      }
+      if (!this.#picker.confirm(connection, insist, now)) return false
       connection.link.beginRequest()
     }
     connection.asked = true
@@ -178,7 +176,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     this.hints.complete(connection)
     this.#setMargin(connection, now)
     if (connection.remaining <= 0) connection.retire('advertised-max')
-    this.#takeBack(connection, connection.closeReason ?? unfit(connection, kernel, now), now)
+    this.takeBack(connection, connection.closeReason ?? unfit(connection, kernel, now), now)
   }
 
   /** Takes back a connection, be it gone by now, on which nothing was sent after all. */
@@ -189,7 +187,13 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     if (connection.state !== 'active' || connection.link.destroyed) return
     const now = this.#core.clock.now()
     const reason = connection.closeReason ?? reasonNotToLend(connection, connection.link.inspect(), now)
-    this.#takeBack(connection, reason, now)
+    this.takeBack(connection, reason, now)
+  }
+
+  /** Takes back a connection that nobody has any more: it is lent again or kept, unless there is a reason against it. */
+  takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void {
+    if (reason === undefined) this.#offer(connection, now)
+    else this.#keeper.expel(connection, reason, now)
   }
 
   /**
@@ -359,40 +363,6 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     }
   }
 
-  /**
-   * The next idle connection that is fit for use; those that are not are closed on the way. One about which nobody can be
-   * asked settles first, and comes by itself.
-   */
-  #take(now: number): Connection | undefined {
-    for (;;) {
-      const connection = this.#stock.shift()
-      if (connection === undefined) return undefined
-      const { link } = connection
-      if (!link.destroyed && !mustAsk(connection, now)) return connection
-      const kernel = link.inspect()
-      const reason = reasonNotToLend(connection, kernel, now)
-      if (reason !== undefined) {
-        this.#keeper.expel(connection, reason, now)
-        continue
-      }
-      if (kernel !== undefined) return connection
-      this.#settle(connection)
-      return undefined
-    }
-  }
-
-  /** Nobody to ask: two turns of the event loop show a FIN that is already here. */
-  #settle(connection: Connection): void {
-    this.#stock.settle(connection)
-    this.#core.clock.afterTwoTurns(() => {
-      if (connection.state !== 'settling') return
-      const now = this.#core.clock.now()
-      const reason = reasonNotToLend(connection, undefined, now)
-      connection.trustedAt = now
-      this.#takeBack(connection, reason, now)
-    })
-  }
-
   /** Whether a waiter is better served by a connection that is opened for it, and one can be. */
   #isDoubtfulFor(waiter: Waiter, connection: Connection | undefined, now: number): boolean {
     return (
@@ -421,12 +391,6 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     this.#serveLine()
   }
 
-  /** @param reason why a connection that nobody has any more cannot be lent again; undefined if it can */
-  #takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void {
-    if (reason === undefined) this.#offer(connection, now)
-    else this.#keeper.expel(connection, reason, now)
-  }
-
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
     if (this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
@@ -434,7 +398,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
       this.#keeper.keep(connection, now, false)
       this.#keptMeanwhile.push(connection)
     } else if (this.#lines.any.size > 0) {
-      if (mustAsk(connection, now)) this.#settle(connection)
+      if (mustAsk(connection, now)) this.#picker.settle(connection)
       else this.#handOver(connection, now)
     } else if (this.#core.closing) this.close(connection, 'pool-closed')
     else this.#keeper.keep(connection, now, true)
@@ -473,7 +437,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
         break
       }
       this.#serve(free, waiter, now)
-      free = this.#lines.any.size === 0 ? undefined : this.#take(now)
+      free = this.#lines.any.size === 0 ? undefined : this.#picker.take(now)
     }
     this.#handing = false
     for (const kept of this.#keptMeanwhile.splice(0))
@@ -494,7 +458,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
       if (this.#balance.idleServes) {
         // Only where the kernel cannot be asked: each request has one more connection looked at.
         const now = this.#core.clock.now()
-        const connection = this.#take(now)
+        const connection = this.#picker.take(now)
         if (connection !== undefined) this.#handOver(connection, now)
       } else if (this.needsSlot && this.#core.slots.take(this)) {
         // Asked again: taking it may have closed another connection, and a listener of that have come here before us.
