@@ -28,6 +28,7 @@ import { Picker, type PickerOwner } from './picker.js'
 import type { PoolCore } from './pool-core.js'
 import { Stock } from './stock.js'
 import type { Waiter } from './waiter.js'
+import { WarmUps } from './warm-ups.js'
 
 type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
 
@@ -52,8 +53,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   readonly #lines: Lines
   readonly #dials: Dials
   readonly #balance: Balance
-  /** Dials that `warm` asked for. */
-  readonly #warming = new Set<Promise<void>>()
+  readonly #warmUps: WarmUps
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
   #handing = false
   /** Those that came back meanwhile: offered anew when it is over. */
@@ -76,6 +76,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#picker = new Picker(this, clock, this.#stock, this.#keeper)
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
+    this.#warmUps = new WarmUps(this.#dials)
     this.#balance = new Balance(this.#lines, this.#stock, this.#dials, options.maxConnections)
   }
 
@@ -261,25 +262,20 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** Opens connections until there are `count`, or as many as the caps allow; rejects with the first dial's error. */
   async warm(count: number): Promise<void> {
-    const { options, slots } = this.#core
-    const { maxConnections } = options
+    const { slots } = this.#core
     // Dials for requests do not count: one that is not needed in the end is dropped.
     while (this.usable + this.#dials.warming < count && slots.hasRoom) {
-      if (this.size >= maxConnections) {
-        const { anyWatched: watched } = this.#stock
-        if (watched === undefined) break
-        this.close(watched, 'surplus')
+      if (!this.#balance.hasRoom) {
+        const { anyWatched } = this.#stock
+        if (anyWatched === undefined) break
+        this.close(anyWatched, 'surplus')
         continue
       }
       slots.take(this)
       this.#core.stirred(this)
-      const dial = new Promise<void>((resolve, reject) => {
-        this.#dials.start((error) => (error === undefined ? resolve() : reject(error)))
-      }).finally(() => this.#warming.delete(dial))
-      this.#warming.add(dial)
+      this.#warmUps.start()
     }
-    const failed = (await Promise.allSettled(this.#warming)).find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    await this.#warmUps.settled()
   }
 
   dialWanted(): boolean {
