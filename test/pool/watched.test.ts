@@ -233,6 +233,13 @@ describe('a watched connection', () => {
     expect(rig.endings).toEqual([[4, reason]])
   })
 
+  it('does not count among maxIdleConnections', async () => {
+    const [rig, connection] = await watching({ maxIdleConnections: 1 })
+    const [next] = await rig.idle(1)
+    expect([connection.state, next!.state]).toEqual(['watched', 'idle'])
+    expect(rig.endings).toEqual([])
+  })
+
   it('is closed at maxConnections when somebody comes, who has its place', async () => {
     const [rig] = await watching({ maxConnections: 1 })
     const waiter = rig.acquire()
