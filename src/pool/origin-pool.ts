@@ -4,10 +4,12 @@
  * The one place that ends connections: `close` when it is decided here or by a caller, `linkEnded` when the link's other
  * side was faster. Works on links and a clock; knows nothing of HTTP clients or sockets.
  *
+ * Its parts: what is open (`Stock`), who waits (`Lines`), what is being opened (`Dials`, `WarmUps`), how these compare
+ * (`Balance`); what is lent (`Picker`), how long the rest stays (`Keeper`, `Lessons`); what is told of all that (`Journal`).
+ *
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
 import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
-import type { PoolEvents } from '../events.js'
 import { isDoubtful, mustAsk, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { CloseReason } from '../reasons.js'
 import type { Link, LinkEnding, Target } from '../wire/link.js'
@@ -19,6 +21,7 @@ import { endingReason } from './ending.js'
 import { lookBack, reasonNotToLend } from './examine.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
+import { Journal, type Replay } from './journal.js'
 import { Keeper, type KeeperOwner } from './keeper.js'
 import { Lessons } from './lessons.js'
 import type { LineOwner } from './line.js'
@@ -29,8 +32,6 @@ import type { PoolCore } from './pool-core.js'
 import { Stock } from './stock.js'
 import type { Waiter } from './waiter.js'
 import { WarmUps } from './warm-ups.js'
-
-type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
 
 export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwner {
   readonly keepAliveTimeout: number
@@ -47,6 +48,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   needDrain = false
 
   readonly #core: PoolCore
+  readonly #journal: Journal
   readonly #stock: Stock
   readonly #keeper: Keeper
   readonly #picker: Picker
@@ -69,10 +71,11 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#core = core
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
+    this.#journal = new Journal(target.origin, this.counters, core.events)
     this.hints = new Hints(this.keepAliveTimeout)
     this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#keeper.learned(lesson)) : undefined
     this.#stock = new Stock(new IdleList(core.idle, options.scheduling), this.lessons?.watched ?? new Set())
-    this.#keeper = new Keeper(this, core, this.#stock, this.lessons)
+    this.#keeper = new Keeper(this, core, this.#journal, this.#stock, this.lessons)
     this.#picker = new Picker(this, clock, this.#stock, this.#keeper)
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
@@ -183,8 +186,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   /** Takes back a connection, be it gone by now, on which nothing was sent after all. */
   giveBack(connection: Connection): void {
     connection.requests--
-    this.counters.requests--
-    if (connection.reused) this.counters.reused--
+    this.#journal.givenBack(connection)
     if (connection.state !== 'active' || connection.link.destroyed) return
     const now = this.#core.clock.now()
     const reason = connection.closeReason ?? reasonNotToLend(connection, connection.link.inspect(), now)
@@ -208,9 +210,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** Counts a request that is sent again. */
   replays(replay: Replay): void {
-    const { events } = this.#core
-    this.counters.replayed++
-    if (events.heard('replay')) events.emit('replay', { origin: this.target.origin, ...replay })
+    this.#journal.replayed(replay)
   }
 
   // --- closing -------------------------------------------------------------------------------------------------------
@@ -337,17 +337,15 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** Grants a connection to one who stood in line. */
   #serve(connection: Connection, waiter: Waiter, now: number): void {
-    this.counters.waitTime += now - waiter.waitingSince
+    this.#journal.served(waiter, now)
     this.#grant(connection, waiter, now)
   }
 
   #grant(connection: Connection, waiter: Waiter, now: number): void {
-    const { counters } = this
     this.#stock.lend(connection)
     connection.grantedAt = connection.trustedAt = now
     connection.requests++
-    counters.requests++
-    if (connection.reused) counters.reused++
+    this.#journal.granted(connection)
     // The last one that is permitted: nothing may wait behind it.
     if (connection.remaining <= 1) connection.retire('advertised-max')
     if (connection.requests >= this.#core.options.maxRequests) connection.retire('max-requests')
@@ -373,17 +371,15 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** @param dials whether to open a connection for it though others are idle */
   #enqueue(waiter: Waiter, dials: boolean): void {
-    const { options, events, slots } = this.#core
+    const { options, slots } = this.#core
     if (!waiter.comesAgain && this.waiting >= options.maxWaiting) {
       waiter.refused(new QueueFullError(this.state, options.maxWaiting))
       return
     }
     this.#lines.enter(waiter)
     if (dials && slots.take(this)) this.#dials.start()
-    if (!waiter.hasWaited) this.counters.waits++
-    waiter.hasWaited = true
     this.#core.stirred(this)
-    if (events.heard('wait')) events.emit('wait', { origin: this.target.origin, waiting: this.waiting })
+    this.#journal.waits(waiter, this.waiting)
     this.#serveLine()
   }
 
@@ -467,18 +463,15 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   }
 
   #opened(link: Link, elapsed: number): void {
-    const { clock, events } = this.#core
-    const now = clock.now()
+    const now = this.#core.clock.now()
     const connection = this.#core.newConnection(this, link, now)
     this.#stock.add(connection)
     this.#lastConnectError = undefined
-    this.counters.opened++
-    this.counters.dialTime += elapsed
     link.owner = connection
     const kernel = link.inspect()
     if (kernel !== undefined) connection.measured(kernel)
     this.#setMargin(connection, now)
-    if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
+    this.#journal.opened(connection, elapsed, now)
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
     const waiter = this.#lines.forNew.shift()
@@ -496,8 +489,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   }
 
   #dialFailed(error: Error, elapsed: number): void {
-    this.counters.dialFailures++
-    this.counters.dialTime += elapsed
+    this.#journal.dialFailed(elapsed)
     this.#lastConnectError = error
     addCause(error, () => {
       const why = error.message || (error as NodeJS.ErrnoException).code || error.name
@@ -514,16 +506,14 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** The one place where a connection leaves the pool. */
   #ended(connection: Connection, reason: CloseReason, error?: Error): void {
-    const { clock, agenda, events, slots } = this.#core
+    const { clock, agenda, slots } = this.#core
     const now = clock.now()
-    const snapshot = events.heard('close') ? connection.snapshot(now) : undefined
+    const last = this.#journal.lastOf(connection, now)
     this.#stock.remove(connection)
     connection.closeReason = reason
     this.lessons?.ended(connection, reason, now)
     agenda.cancel(connection)
-    this.counters.closed[reason]++
-    this.counters.lifetime += now - connection.openedAt
-    if (snapshot !== undefined) events.emit('close', { connection: snapshot, reason, ...(error && { error }) })
+    this.#journal.closed(connection, last, { reason, error, now })
     this.#core.ended(this, connection, error)
     slots.free()
     this.#serveLine()
