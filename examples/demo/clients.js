@@ -5,7 +5,10 @@ import { text } from 'node:stream/consumers'
 import { createPool } from 'keepwise'
 import * as undici from 'undici'
 
-/** By name, a function that makes `{ send(url, { method, headers, body, signal }), close() }`; keepwise can explain, too. */
+/**
+ * By name, a function that makes `{ send(url, { method, headers, body, signal }), close() }`; keepwise can explain, and says
+ * what it sent again, too.
+ */
 export const clients = {
   'http.Agent': () => ({
     // No agent named: Node's default one, `http.globalAgent`, which keeps connections alive.
@@ -35,6 +38,7 @@ export const clients = {
         const { value, because } = pool.explain(origin).idleTimeout
         return `${value > 0 ? `${Number((value / 1000).toFixed(2))} s` : 'not kept'}: ${because}`
       },
+      replayed: (origin) => pool.stats().origins[origin]?.replayed ?? 0,
     }
   },
 }

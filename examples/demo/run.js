@@ -35,6 +35,7 @@ there a request and the server's goodbye cross. In production that is rarer.
 `)
 
 const tally = createTally(Object.keys(clients))
+const sumOf = (client, count) => names.reduce((total, name) => total + tally.of(name, client)[count], 0)
 const servers = await startServers({ report: tally.count })
 const services = await Promise.all(
   tally.clients.map((client) => startService({ client, origins: servers.origins, report })),
@@ -56,11 +57,13 @@ picture.end()
 
 console.log(`\n${table(tally)}`)
 for (const client of tally.clients) {
-  const sum = (count) => names.reduce((total, name) => total + tally.of(name, client)[count], 0)
-  const lost = `lost ${sum('failed')} of ${sum('sent')} requests,`
-  const twice = `${sum('repeated')} arrived twice,`
-  console.log(`  ${client.padEnd(14)}${lost.padEnd(26)}${twice.padEnd(18)}${sum('opened')} opened`)
+  const lost = `lost ${sumOf(client, 'failed')} of ${sumOf(client, 'sent')} requests,`
+  const twice = `${sumOf(client, 'repeated')} arrived twice,`
+  console.log(`  ${client.padEnd(14)}${lost.padEnd(26)}${twice.padEnd(18)}${sumOf(client, 'opened')} opened`)
 }
+console.log(
+  `\nRequests that keepwise sent again, when their connection had died under them: ${sumOf('keepwise', 'replayed')}`,
+)
 console.log(`\nHow long keepwise keeps an idle connection, by pool.explain():`)
 for (const name of names) console.log(`  ${name.padEnd(12)}${tally.of(name, 'keepwise').explained}`)
 console.log(`\nBefore reuse it ${kernel}.\n`)

@@ -63,8 +63,10 @@ function run({ client: name, origins }) {
   parentPort.on('message', async (job) => {
     if (job === 'finish') {
       await Promise.all(running)
-      for (const [server, origin] of client.explain ? Object.entries(origins) : [])
+      for (const [server, origin] of client.explain ? Object.entries(origins) : []) {
         report('explained', { server, text: client.explain(origin) })
+        report('replayed', { server, times: client.replayed(origin) })
+      }
       finishing = true
       await client.close()
       process.exit()

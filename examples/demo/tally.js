@@ -32,6 +32,7 @@ const emptyEntry = () => ({
   connections: new Map(), // by local port
   received: new Set(), // by the server: request ids
   repeated: 0, // requests the server received again
+  replayed: 0, // requests sent again, where the client can tell
   explained: '', // how long an idle connection is kept and why, where the client can tell
 })
 
@@ -72,6 +73,9 @@ const count = {
     connection.closedAt = Date.now()
     connection.reason = reason === 'client' && connection.expired ? 'server-fin' : reason
     add(entry.reasons, connection.reason, 1)
+  },
+  replayed(entry, { times }) {
+    entry.replayed = times
   },
   explained(entry, { text }) {
     entry.explained = text

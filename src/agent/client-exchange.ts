@@ -25,6 +25,7 @@ import { hangUp } from './hang-up.js'
 import {
   canBeTakenOff,
   enterContext,
+  forgetTimeout,
   type NodeRequest,
   type Piece,
   plugIn,
@@ -214,7 +215,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (request.reusedSocket) agent.reuses(this, socket)
     enterContext(socket)
     request.onSocket(socket)
-    const timeout = this.timedOut ? undefined : (request.timeout ?? agent.timeout)
+    // node says 'timeout' once for a request.
+    if (this.timedOut) process.nextTick(() => forgetTimeout(request, socket))
+    const timeout = request.timeout ?? agent.timeout
     if (timeout !== undefined && socket.timeout !== timeout) socket.setTimeout?.(timeout)
     if (this.connection?.requests !== 1) return
     this.unannounced = true

@@ -117,6 +117,12 @@ export function takeOff(request: NodeRequest, socket: NodeSocket, written: reado
   request.outputSize = request.outputData.reduce((size, { data }) => size + data.length, 0)
 }
 
+/** The request is not told any more when its socket has been silent for too long. */
+export function forgetTimeout(request: NodeRequest, socket: NodeSocket): void {
+  if (request.socket !== (socket as unknown)) return
+  for (const listener of ofNode(socket, 'timeout')) socket.removeListener('timeout', listener)
+}
+
 /** What async_hooks shows as the resource of a socket that serves another request. */
 class ReusedSocket {
   constructor(

@@ -174,7 +174,7 @@ export class Tap implements Engine {
     // The server has closed its end while nothing was going on: so does this end, at once.
     if (word === 'end') this.socket.destroy()
     // The pool's own clock was a moment faster than the socket's.
-    if (word === 'close' && this.socket.timeout && this.connection.closeReason === 'idle-timeout')
+    if (word === 'close' && this.socket.timeout && this.connection.closeReason?.endsWith('-timeout'))
       emitPlain(this.socket, ['timeout'])
   }
 

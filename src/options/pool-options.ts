@@ -34,7 +34,7 @@ export interface PoolOptions {
   readonly maxTotalConnections?: number
   /**
    * Idle connections kept for one origin to be used again; the longest idle one goes first. 0: a connection is kept only if
-   * somebody waits for it.
+   * somebody waits for it. One that is watched to learn when the server closes it is not used again, and not counted.
    * @default Infinity
    */
   readonly maxIdleConnections?: number

@@ -2,19 +2,17 @@
  * Keeps the connections of one origin that nobody has: decides how long each may stay, and when that is over has it closed,
  * or watched. Closes nothing itself.
  */
-import type { Events } from '../events.js'
 import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import type { ResolvedOptions } from '../options/pool-options.js'
 import type { CloseReason } from '../reasons.js'
-import type { Target } from '../wire/link.js'
 import type { Agenda } from './agenda.js'
 import type { Connection } from './connection.js'
+import type { Journal } from './journal.js'
 import type { Lesson } from './lesson.js'
 import { type Lessons, watchUntil } from './lessons.js'
 import type { Stock } from './stock.js'
 
 export interface KeeperOwner {
-  readonly target: Target
   /** Whether a connection may stay that nobody is to use: not where its place is needed, or nobody would see the answer. */
   readonly mayWatch: boolean
   close(connection: Connection, reason: CloseReason): void
@@ -22,7 +20,6 @@ export interface KeeperOwner {
 
 export interface KeeperTools {
   readonly agenda: Agenda
-  readonly events: Events
   readonly options: Pick<ResolvedOptions, 'maxIdleConnections'>
 }
 
@@ -30,6 +27,7 @@ export class Keeper {
   constructor(
     private readonly owner: KeeperOwner,
     private readonly tools: KeeperTools,
+    private readonly journal: Journal,
     private readonly stock: Stock,
     private readonly lessons: Lessons | undefined,
   ) {}
@@ -40,14 +38,14 @@ export class Keeper {
    * @param capped whether it counts among those that may idle: not if it is about to be handed over
    */
   keep(connection: Connection, now: number, capped: boolean): void {
-    const { agenda, events } = this.tools
+    const { agenda } = this.tools
     connection.reused = true
     this.stock.keep(connection)
     if (capped) this.trim()
     if (connection.state !== 'idle') return
     const deadline = idleDeadline(connection)
     if (deadline < connection.wakeAt) agenda.schedule(connection, deadline)
-    if (events.heard('idle')) events.emit('idle', { connection: connection.snapshot(now) })
+    this.journal.idle(connection, now)
   }
 
   /** Ends the use of a connection that is whole: has it closed, or keeps it only to see when the server does. */
@@ -76,12 +74,11 @@ export class Keeper {
 
   /** An idle time has changed: those that idle already are looked at again when it is over. */
   learned(lesson: Lesson): void {
-    const { agenda, events } = this.tools
+    const { agenda } = this.tools
     for (const connection of this.stock.idle)
       if (connection.lesson === lesson && idleDeadline(connection) < connection.wakeAt)
         agenda.schedule(connection, idleDeadline(connection))
-    const { address, timeout, samples } = lesson
-    if (events.heard('learn')) events.emit('learn', { origin: this.owner.target.origin, address, timeout, samples })
+    this.journal.learned(lesson)
   }
 
   #wakeIdle(connection: Connection, now: number): number {

@@ -4,11 +4,13 @@
  * The one place that ends connections: `close` when it is decided here or by a caller, `linkEnded` when the link's other
  * side was faster. Works on links and a clock; knows nothing of HTTP clients or sockets.
  *
+ * Its parts: what is open (`Stock`), who waits (`Lines`), what is being opened (`Dials`, `WarmUps`), how these compare
+ * (`Balance`); what is lent (`Picker`), how long the rest stays (`Keeper`, `Lessons`); what is told of all that (`Journal`).
+ *
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
 import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
-import type { PoolEvents } from '../events.js'
-import { isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../keepalive/reuse.js'
+import { isDoubtful, mustAsk, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { CloseReason } from '../reasons.js'
 import type { Dialer, Link, LinkEnding, Target } from '../wire/link.js'
 import { Balance } from './balance.js'
@@ -19,18 +21,19 @@ import { endingReason } from './ending.js'
 import { lookBack, reasonNotToLend } from './examine.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
+import { Journal, type Replay } from './journal.js'
 import { Keeper, type KeeperOwner } from './keeper.js'
 import { Lessons } from './lessons.js'
 import type { LineOwner } from './line.js'
 import { Lines } from './lines.js'
 import { ListNode } from './list.js'
+import { Picker, type PickerOwner } from './picker.js'
 import type { PoolCore } from './pool-core.js'
 import { Stock } from './stock.js'
 import type { Waiter } from './waiter.js'
+import { WarmUps } from './warm-ups.js'
 
-type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
-
-export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
+export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
   readonly hints: Hints
@@ -45,13 +48,14 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
   needDrain = false
 
   readonly #core: PoolCore
+  readonly #journal: Journal
   readonly #stock: Stock
   readonly #keeper: Keeper
+  readonly #picker: Picker
   readonly #lines: Lines
   readonly #dials: Dials
   readonly #balance: Balance
-  /** Dials that `warm` asked for. */
-  readonly #warming = new Set<Promise<void>>()
+  readonly #warmUps: WarmUps
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
   #handing = false
   /** Those that came back meanwhile: offered anew when it is over. */
@@ -67,12 +71,15 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     this.#core = core
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
+    this.#journal = new Journal(target.origin, this.counters, core.events)
     this.hints = new Hints(this.keepAliveTimeout)
     this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#keeper.learned(lesson)) : undefined
     this.#stock = new Stock(new IdleList(core, options.scheduling), this.lessons?.watched ?? new Set())
-    this.#keeper = new Keeper(this, core, this.#stock, this.lessons)
+    this.#keeper = new Keeper(this, core, this.#journal, this.#stock, this.lessons)
+    this.#picker = new Picker(this, clock, this.#stock, this.#keeper)
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
+    this.#warmUps = new WarmUps(this.#dials)
     this.#balance = new Balance(this.#lines, this.#stock, this.#dials, core)
   }
 
@@ -140,7 +147,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     this.#lines.number(waiter, now)
     if (this.#lines.any.size === 0 && !waiter.wantsNew) {
       const spurned = this.#isDoubtfulFor(waiter, this.#stock.idle.next, now)
-      const connection = spurned ? undefined : this.#take(now)
+      const connection = spurned ? undefined : this.#picker.take(now)
       if (connection !== undefined) {
         this.#grant(connection, waiter, now)
         return true
@@ -159,12 +166,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
   confirm(connection: Connection, insist: boolean): boolean {
     const now = this.#core.clock.now()
     if (connection.reused) {
-      if (mustAskAgain(connection, now)) {
-        const kernel = connection.link.inspect()
-        const reason = reasonNotToLend(connection, kernel, now)
-        if (reason !== undefined) this.#keeper.expel(connection, reason, now)
-        if (reason !== undefined || (kernel === undefined && insist)) return false
-      }
+      if (!this.#picker.confirm(connection, insist, now)) return false
       connection.link.beginRequest()
     }
     connection.asked = true
@@ -188,18 +190,23 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
     this.hints.complete(connection)
     this.#setMargin(connection, now)
     if (connection.remaining <= 0) connection.retire('advertised-max')
-    this.#takeBack(connection, connection.closeReason ?? unfit(connection, kernel, now), now)
+    this.takeBack(connection, connection.closeReason ?? unfit(connection, kernel, now), now)
   }
 
   /** Takes back a connection, be it gone by now, on which nothing was sent after all. */
   giveBack(connection: Connection): void {
     connection.requests--
-    this.counters.requests--
-    if (connection.reused) this.counters.reused--
+    this.#journal.givenBack(connection)
     if (connection.state !== 'active' || connection.link.destroyed) return
     const now = this.#core.clock.now()
     const reason = connection.closeReason ?? reasonNotToLend(connection, connection.link.inspect(), now)
-    this.#takeBack(connection, reason, now)
+    this.takeBack(connection, reason, now)
+  }
+
+  /** Takes back a connection that nobody has any more: it is lent again or kept, unless there is a reason against it. */
+  takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void {
+    if (reason === undefined) this.#offer(connection, now)
+    else this.#keeper.expel(connection, reason, now)
   }
 
   /**
@@ -213,9 +220,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
 
   /** Counts a request that is sent again. */
   replays(replay: Replay): void {
-    const { events } = this.#core
-    this.counters.replayed++
-    if (events.heard('replay')) events.emit('replay', { origin: this.target.origin, ...replay })
+    this.#journal.replayed(replay)
   }
 
   // --- closing -------------------------------------------------------------------------------------------------------
@@ -280,25 +285,20 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
 
   /** Opens connections until there are `count`, or as many as the caps allow; rejects with the first dial's error. */
   async warm(count: number): Promise<void> {
-    const { options, slots } = this.#core
-    const { maxConnections } = options
+    const { slots } = this.#core
     // Dials for requests do not count: one that is not needed in the end is dropped.
     while (this.usable + this.#dials.warming < count && slots.hasRoom) {
-      if (this.size >= maxConnections) {
-        const { anyWatched: watched } = this.#stock
-        if (watched === undefined) break
-        this.close(watched, 'surplus')
+      if (!this.#balance.hasRoom) {
+        const { anyWatched } = this.#stock
+        if (anyWatched === undefined) break
+        this.close(anyWatched, 'surplus')
         continue
       }
       slots.take(this)
       this.#core.stirred(this)
-      const dial = new Promise<void>((resolve, reject) => {
-        this.#dials.start((error) => (error === undefined ? resolve() : reject(error)))
-      }).finally(() => this.#warming.delete(dial))
-      this.#warming.add(dial)
+      this.#warmUps.start()
     }
-    const failed = (await Promise.allSettled(this.#warming)).find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    await this.#warmUps.settled()
   }
 
   dialWanted(): boolean {
@@ -364,17 +364,15 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
 
   /** Grants a connection to one who stood in line. */
   #serve(connection: Connection, waiter: Waiter, now: number): void {
-    this.counters.waitTime += now - waiter.waitingSince
+    this.#journal.served(waiter, now)
     this.#grant(connection, waiter, now)
   }
 
   #grant(connection: Connection, waiter: Waiter, now: number): void {
-    const { counters } = this
     this.#stock.lend(connection)
     connection.grantedAt = connection.trustedAt = now
     connection.requests++
-    counters.requests++
-    if (connection.reused) counters.reused++
+    this.#journal.granted(connection)
     // The last one that is permitted: nothing may wait behind it.
     if (connection.remaining <= 1) connection.retire('advertised-max')
     if (connection.requests >= this.#core.options.maxRequests) connection.retire('max-requests')
@@ -384,40 +382,6 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
       this.close(connection, 'error', error as Error)
       waiter.refused(error as Error)
     }
-  }
-
-  /**
-   * The next idle connection that is fit for use; those that are not are closed on the way. One about which nobody can be
-   * asked settles first, and comes by itself.
-   */
-  #take(now: number): Connection | undefined {
-    for (;;) {
-      const connection = this.#stock.shift()
-      if (connection === undefined) return undefined
-      const { link } = connection
-      if (!link.destroyed && !mustAsk(connection, now)) return connection
-      const kernel = link.inspect()
-      const reason = reasonNotToLend(connection, kernel, now)
-      if (reason !== undefined) {
-        this.#keeper.expel(connection, reason, now)
-        continue
-      }
-      if (kernel !== undefined) return connection
-      this.#settle(connection)
-      return undefined
-    }
-  }
-
-  /** Nobody to ask: two turns of the event loop show a FIN that is already here. */
-  #settle(connection: Connection): void {
-    this.#stock.settle(connection)
-    this.#core.clock.afterTwoTurns(() => {
-      if (connection.state !== 'settling') return
-      const now = this.#core.clock.now()
-      const reason = reasonNotToLend(connection, undefined, now)
-      connection.trustedAt = now
-      this.#takeBack(connection, reason, now)
-    })
   }
 
   /** Whether a waiter is better served by a connection that is opened for it, and one can be. */
@@ -434,24 +398,16 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
 
   /** @param dials whether to open a connection for it though others are idle */
   #enqueue(waiter: Waiter, dials: boolean): void {
-    const { options, events, slots } = this.#core
+    const { options, slots } = this.#core
     if (!waiter.comesAgain && this.waiting >= options.maxWaiting) {
       waiter.refused(new QueueFullError(this.state, options.maxWaiting))
       return
     }
     this.#lines.enter(waiter)
     if (dials && slots.take(this)) this.#dials.start()
-    if (!waiter.hasWaited) this.counters.waits++
-    waiter.hasWaited = true
     this.#core.stirred(this)
-    if (events.heard('wait')) events.emit('wait', { origin: this.target.origin, waiting: this.waiting })
+    this.#journal.waits(waiter, this.waiting)
     this.#serveLine()
-  }
-
-  /** @param reason why a connection that nobody has any more cannot be lent again; undefined if it can */
-  #takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void {
-    if (reason === undefined) this.#offer(connection, now)
-    else this.#keeper.expel(connection, reason, now)
   }
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
@@ -461,7 +417,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
       this.#keeper.keep(connection, now, false)
       this.#keptMeanwhile.push(connection)
     } else if (this.#lines.any.size > 0) {
-      if (mustAsk(connection, now)) this.#settle(connection)
+      if (mustAsk(connection, now)) this.#picker.settle(connection)
       else this.#handOver(connection, now)
     } else if (this.#core.closing) this.close(connection, 'pool-closed')
     else this.#keeper.keep(connection, now, true)
@@ -500,7 +456,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
         break
       }
       this.#serve(free, waiter, now)
-      free = this.#lines.any.size === 0 ? undefined : this.#take(now)
+      free = this.#lines.any.size === 0 ? undefined : this.#picker.take(now)
     }
     this.#handing = false
     for (const kept of this.#keptMeanwhile.splice(0))
@@ -521,7 +477,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
       if (this.#balance.idleServes) {
         // Only where the kernel cannot be asked: each request has one more connection looked at.
         const now = this.#core.clock.now()
-        const connection = this.#take(now)
+        const connection = this.#picker.take(now)
         if (connection !== undefined) this.#handOver(connection, now)
       } else if (this.needsSlot && this.#core.slots.take(this)) {
         // Asked again: taking it may have closed another connection, and a listener of that have come here before us.
@@ -534,18 +490,15 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
   }
 
   #opened(link: Link, elapsed: number): void {
-    const { clock, events } = this.#core
-    const now = clock.now()
+    const now = this.#core.clock.now()
     const connection = this.#core.newConnection(this, link, now)
     this.#stock.add(connection)
     this.#lastConnectError = undefined
-    this.counters.opened++
-    this.counters.dialTime += elapsed
     link.owner = connection
     const kernel = link.inspect()
     if (kernel !== undefined) connection.measured(kernel)
     this.#setMargin(connection, now)
-    if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
+    this.#journal.opened(connection, elapsed, now)
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
     const waiter = this.#lines.forNew.shift()
@@ -563,8 +516,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
   }
 
   #dialFailed(error: Error, elapsed: number): void {
-    this.counters.dialFailures++
-    this.counters.dialTime += elapsed
+    this.#journal.dialFailed(elapsed)
     this.#lastConnectError = error
     addCause(error, () => {
       const why = error.message || (error as NodeJS.ErrnoException).code || error.name
@@ -581,16 +533,14 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner {
 
   /** The one place where a connection leaves the pool. */
   #ended(connection: Connection, reason: CloseReason, error?: Error): void {
-    const { clock, agenda, events, slots } = this.#core
+    const { clock, agenda, slots } = this.#core
     const now = clock.now()
-    const snapshot = events.heard('close') ? connection.snapshot(now) : undefined
+    const last = this.#journal.lastOf(connection, now)
     this.#stock.remove(connection)
     connection.closeReason = reason
     this.lessons?.ended(connection, reason, now)
     agenda.cancel(connection)
-    this.counters.closed[reason]++
-    this.counters.lifetime += now - connection.openedAt
-    if (snapshot !== undefined) events.emit('close', { connection: snapshot, reason, ...(error && { error }) })
+    this.#journal.closed(connection, last, { reason, error, now })
     this.#core.ended(this, connection, error)
     slots.free()
     this.#serveLine()

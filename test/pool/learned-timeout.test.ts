@@ -139,8 +139,12 @@ describe('where the server was seen to close after 5 s, an idle connection', () 
     expect(rig.endings).toEqual([[4, 'learned-timeout']])
   })
 
-  it('expires while it settles, and whoever waits for it is served by another', async () => {
+  it.each([
+    ['that is fresh in memory', 0],
+    ['that it is time to watch one for: not where somebody waits for its place', 60_000],
+  ])('expires while it settles, and whoever waits for it is served by another, at a timeout %s', async (_, later) => {
     const rig = await taught({}, { kernel: false })
+    rig.clock.advance(later)
     const [connection] = await rig.idle(1)
     rig.clock.advance(4_900)
     const waiter = rig.acquire()

@@ -176,19 +176,6 @@ describe('a connection whose learned time is over is not watched where its place
     await rig.openAll()
     expect(waiter.connection.origin.key).toBe('http://b')
   })
-
-  it('it settled for somebody, who is served by another', async () => {
-    const rig = await curious({}, { kernel: false })
-    const [connection] = await rig.idle(1)
-    rig.clock.advance(4_900)
-    const waiter = rig.acquire()
-    expect(connection!.state).toBe('settling')
-    rig.clock.block(50)
-    rig.twoTurns()
-    expect(rig.endings).toEqual([[4, 'learned-timeout']])
-    await rig.openAll()
-    expect(waiter.connection.id).toBe(5)
-  })
 })
 
 describe('a watched connection', () => {
@@ -244,6 +231,13 @@ describe('a watched connection', () => {
     expect(connection!.state).toBe('watched')
     rig.clock.advance(1)
     expect(rig.endings).toEqual([[4, reason]])
+  })
+
+  it('does not count among maxIdleConnections', async () => {
+    const [rig, connection] = await watching({ maxIdleConnections: 1 })
+    const [next] = await rig.idle(1)
+    expect([connection.state, next!.state]).toEqual(['watched', 'idle'])
+    expect(rig.endings).toEqual([])
   })
 
   it('is closed at maxConnections when somebody comes, who has its place', async () => {

@@ -1,0 +1,94 @@
+/**
+ * Writes down what happens at one origin: counts it, and tells those who listen. Where nobody does, a count is all it costs.
+ */
+import type { Events, PoolEvents } from '../events.js'
+import type { CloseReason } from '../reasons.js'
+import type { ConnectionSnapshot } from '../snapshot.js'
+import type { Connection } from './connection.js'
+import type { Counters } from './counters.js'
+import type { Lesson } from './lesson.js'
+import type { Waiter } from './waiter.js'
+
+export type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
+
+export class Journal {
+  constructor(
+    private readonly origin: string,
+    private readonly counters: Counters,
+    private readonly events: Events,
+  ) {}
+
+  /** A request was given a connection. */
+  granted({ reused }: Connection): void {
+    this.counters.requests++
+    if (reused) this.counters.reused++
+  }
+
+  /** It did not use it after all. */
+  givenBack({ reused }: Connection): void {
+    this.counters.requests--
+    if (reused) this.counters.reused--
+  }
+
+  /** A request stands in line, one of so many. */
+  waits(waiter: Waiter, waiting: number): void {
+    const { origin, events } = this
+    if (!waiter.hasWaited) this.counters.waits++
+    waiter.hasWaited = true
+    if (events.heard('wait')) events.emit('wait', { origin, waiting })
+  }
+
+  /** One that stood in line was served. */
+  served({ waitingSince }: Waiter, now: number): void {
+    this.counters.waitTime += now - waitingSince
+  }
+
+  /** A request is sent again. */
+  replayed(replay: Replay): void {
+    const { origin, events } = this
+    this.counters.replayed++
+    if (events.heard('replay')) events.emit('replay', { origin, ...replay })
+  }
+
+  /** @param elapsed milliseconds it took to open it */
+  opened(connection: Connection, elapsed: number, now: number): void {
+    const { events } = this
+    this.counters.opened++
+    this.counters.dialTime += elapsed
+    if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
+  }
+
+  dialFailed(elapsed: number): void {
+    this.counters.dialFailures++
+    this.counters.dialTime += elapsed
+  }
+
+  idle(connection: Connection, now: number): void {
+    const { events } = this
+    if (events.heard('idle')) events.emit('idle', { connection: connection.snapshot(now) })
+  }
+
+  learned({ address, timeout, samples }: Lesson): void {
+    const { origin, events } = this
+    if (events.heard('learn')) events.emit('learn', { origin, address, timeout, samples })
+  }
+
+  /** How a connection stands that is about to end, for `closed`; undefined where nobody wants to know. */
+  lastOf(connection: Connection, now: number): ConnectionSnapshot | undefined {
+    return this.events.heard('close') ? connection.snapshot(now) : undefined
+  }
+
+  /** @param last what `lastOf` said */
+  closed({ openedAt }: Connection, last: ConnectionSnapshot | undefined, ending: Ending): void {
+    const { reason, error, now } = ending
+    this.counters.closed[reason]++
+    this.counters.lifetime += now - openedAt
+    if (last !== undefined) this.events.emit('close', { connection: last, reason, ...(error && { error }) })
+  }
+}
+
+interface Ending {
+  readonly reason: CloseReason
+  readonly error: Error | undefined
+  readonly now: number
+}
