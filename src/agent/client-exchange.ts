@@ -11,6 +11,7 @@
  */
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import type { TimerHandle } from '../clock.js'
 import { addCause, ConnectionError, type ReplayVerdict } from '../errors.js'
 import { connectionHeaders } from '../keepalive/headers.js'
@@ -25,6 +26,7 @@ import { hangUp } from './hang-up.js'
 import {
   canBeTakenOff,
   enterContext,
+  failWithoutSocket,
   forgetTimeout,
   type NodeRequest,
   type Piece,
@@ -56,6 +58,10 @@ export interface ExchangeAgent {
 
 /** A connection that was new, and on which a request said nothing for so long, has idled: in milliseconds. */
 const SHORTEST_IDLE_TIMER = 500
+
+/** What a socket says when it is being opened. */
+const opening = ['connect', 'ready']
+const tlsOpening = [...opening, 'secureConnect']
 
 /** Bytes of a response in which its status and its `Connection` are looked for. */
 const HEAD = 2048
@@ -191,6 +197,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const tap = this.tap as Tap
     const { begun } = this
     this.connection = this.tap = this.written = undefined
+    if (tap.socket.destroyed) connection.retire('aborted') // under a response that was complete
     const mayKeep = !begun || agent.frees(this, tap.socket)
     if (!mayKeep) connection.retire('surplus')
     release(request, tap.socket)
@@ -209,11 +216,28 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   // --- on a connection -----------------------------------------------------------------------------------------------
 
-  private ride({ socket }: Tap): void {
-    const { request, agent } = this
+  private ride(tap: Tap): void {
+    const { request } = this
     request.reusedSocket = this.connection?.reused ?? false
-    if (request.reusedSocket) agent.reuses(this, socket)
-    enterContext(socket)
+    enterContext(tap.socket)
+    if (!request.reusedSocket) {
+      this.giveSocket(tap)
+      return
+    }
+    this.agent.reuses(this, tap.socket)
+    process.nextTick(() => {
+      if (this.tap === tap) this.lookBeforeFlush(tap)
+    })
+  }
+
+  /** What it has collected goes out in the next tick, all at once: it must not turn out in the middle of that that it cannot. */
+  private lookBeforeFlush(tap: Tap): void {
+    if (this.request.outputData.length > 0 && !this.request.destroyed) this.begin()
+    if (!this.moving) this.giveSocket(tap)
+  }
+
+  private giveSocket({ socket }: Tap): void {
+    const { request, agent } = this
     request.onSocket(socket)
     // node says 'timeout' once for a request.
     if (this.timedOut) process.nextTick(() => forgetTimeout(request, socket))
@@ -233,7 +257,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private announce(): void {
     this.unannounced = false
     const socket = this.tap?.socket
-    for (const event of ['connect', 'ready', 'secureConnect'])
+    for (const event of socket instanceof TLSSocket ? tlsOpening : opening)
       if (socket !== undefined && !socket.destroyed && socket.listenerCount(event) > 0) socket.emit(event)
   }
 
@@ -251,8 +275,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       return
     }
     this.moving = true
-    // Not while it writes what it has collected: it looks at its socket again after that.
-    if (request.outputData.length === 0) unplug(request)
+    unplug(request)
     this.watch()
     process.nextTick(() => {
       if (this.moving) this.moveOn(connection)
@@ -378,8 +401,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
         this.onTrial = false
         this.unwatch()
         if (movable) plugIn(request, tap.socket)
-        written?.fail()
         lost(finding, finding.refusal === 'body-gone' && !nodeIsKnown ? 'unknown-node' : finding.refusal)
+        written?.fail()
       }
     })
   }
@@ -495,8 +518,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (this.settled) return
     const { request, context } = this
     this.settle()
-    if (context === undefined) request.onSocket(null, error)
-    else context.runInAsyncScope(() => request.onSocket(null, error))
+    if (context === undefined) failWithoutSocket(request, error)
+    else context.runInAsyncScope(() => failWithoutSocket(request, error))
   }
 
   private settle(): void {

@@ -30,10 +30,15 @@ const WAITS_FOR_TUNNEL = 'kWaitForProxyTunnel'
 
 export function dialThrough(dial: Dial): Dialer {
   return (_target, done, wanted) => {
-    const attempt = new Attempt(dial, done)
+    let hasReturned = false
+    const attempt = new Attempt(dial, (error, link) => {
+      if (hasReturned) done(error, link)
+      else queueMicrotask(() => done(error, link))
+    })
     // A response that is just coming to its end frees its connection within this turn.
     if (dial.atOnce) attempt.begin()
     else queueMicrotask(() => (wanted() ? attempt.begin() : attempt.skip()))
+    hasReturned = true
     return { cancel: (error) => attempt.fail(error) }
   }
 }
@@ -56,7 +61,7 @@ class Attempt {
       const socket = create.call(this.dial, (error, made) => (error ? this.fail(error) : made && this.#made(made)))
       if (socket && !waitsForTunnel(socket)) this.#made(socket)
     } catch (error) {
-      queueMicrotask(() => this.fail(error as Error))
+      this.fail(error as Error)
     }
   }
 
@@ -68,40 +73,36 @@ class Attempt {
   fail(error: Error): void {
     const socket = this.#socket
     if (!this.#end()) return
-    socket?.on('error', () => {}) // its error is told below
+    socket?.on('error', ignore) // its error is told below
     socket?.destroy()
-    this.done(asNodeSaysIt(error))
+    this.done(error)
   }
 
   #made(socket: Socket): void {
     if (this.#socket !== undefined) return // returned and called back with
     if (this.#ended) {
-      socket.on('error', () => {})
+      socket.on('error', ignore)
       socket.destroy()
       return
     }
     this.#socket = socket
     this.dial.opening(socket, true)
+    socket.once('error', this.#broke)
+    socket.once('close', this.#broke)
     const { secureConnecting } = socket as { secureConnecting?: boolean }
     if (secureConnecting) socket.once('secureConnect', this.#connected)
     else if (socket.connecting) socket.once('connect', this.#connected)
-    else {
-      queueMicrotask(this.#connected)
-      return
-    }
-    socket.once('error', this.#broke)
-    socket.once('close', this.#broke)
+    else if (!socket.destroyed) queueMicrotask(this.#connected)
   }
 
   readonly #connected = (): void => {
     const socket = this.#socket as Socket
-    if (!this.#end()) return
-    if (socket.destroyed) this.done(socket.errored ?? hangUp())
-    else this.done(null, this.dial.linkTo(socket))
+    if (socket.destroyed || !this.#end()) return // it says why, or has said it
+    this.done(null, this.dial.linkTo(socket))
   }
 
   readonly #broke = (error: unknown): void => {
-    this.fail(error instanceof Error ? error : (this.#socket?.errored ?? hangUp()))
+    this.fail(error instanceof Error ? asNodeSaysIt(error) : (this.#socket?.errored ?? hangUp()))
   }
 
   /** Whether it had not ended before. */
@@ -135,6 +136,8 @@ function asNodeSaysIt(error: Error): Error {
     syscall: 'write',
   })
 }
+
+const ignore = (): void => {}
 
 const waitsForTunnel = (socket: object): boolean =>
   Object.getOwnPropertySymbols(socket).some(({ description }) => description === WAITS_FOR_TUNNEL)

@@ -32,6 +32,7 @@ export interface NodeRequest extends ClientRequest {
   _header: string | null
   shouldKeepAlive: boolean
   onSocket(socket: Duplex | null, error?: Error): void
+  _finish(): void
 }
 
 /** A socket that node:http uses. */
@@ -81,6 +82,8 @@ export function canBeTakenOff(request: NodeRequest, socket: NodeSocket): boolean
  * it has a socket that is destroyed.
  */
 export function unplug(request: NodeRequest): void {
+  // It has said 'prefinish', and would say so again when it is flushed to another socket.
+  if (request.finished && request.socket !== null) request._finish = () => {}
   ;(request as { socket: unknown }).socket = null
 }
 
@@ -89,9 +92,23 @@ export function plugIn(request: NodeRequest, socket: NodeSocket): void {
   ;(request as { socket: unknown }).socket = socket
 }
 
-/** The socket has served the request: it keeps nothing of it alive while it idles. */
+/** The socket has served the request: it keeps nothing of it alive while it idles, and is in nobody's context. */
 export function release(request: NodeRequest, socket: NodeSocket): void {
   if (socket._httpMessage === request) socket._httpMessage = null
+  if (asyncIdSymbol !== undefined && asyncIdSymbol in socket) Object.assign(socket, { [asyncIdSymbol]: -1 })
+}
+
+/** Fails a request that has no socket; one that was destroyed fails with what it was destroyed with. */
+export function failWithoutSocket(
+  request: NodeRequest,
+  error: (Error & { code?: string; proxyTunnelTimeout?: number }) | undefined,
+): void {
+  if (error?.code === 'ERR_PROXY_TUNNEL' && !request.destroyed) {
+    // node's request leaves it to the agent to tell of these.
+    if (error.proxyTunnelTimeout) request.emit('timeout')
+    request.emit('error', error)
+  }
+  request.onSocket(null, error)
 }
 
 /**
@@ -124,7 +141,7 @@ export function forgetTimeout(request: NodeRequest, socket: NodeSocket): void {
 }
 
 /** What async_hooks shows as the resource of a socket that serves another request. */
-class ReusedSocket {
+class ReusedHandle {
   constructor(
     readonly type: number,
     readonly handle: unknown,
@@ -143,7 +160,7 @@ let asyncIdSymbol: symbol | undefined
 export function enterContext(socket: Duplex): void {
   const handle = (socket as { _handle?: Handle | null })._handle
   if (typeof handle?.asyncReset !== 'function') return
-  handle.asyncReset(new ReusedSocket(handle.getProviderType?.() ?? 0, handle))
+  handle.asyncReset(new ReusedHandle(handle.getProviderType?.() ?? 0, handle))
   asyncIdSymbol ??= Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'async_id_symbol')
   if (asyncIdSymbol !== undefined) Object.assign(socket, { [asyncIdSymbol]: handle.getAsyncId?.() })
 }

@@ -6,16 +6,11 @@
 import { MOST_REMEMBERED } from '../replay/remembered-body.js'
 import type { Piece, WriteCallback } from './node-request.js'
 
-interface RememberedPiece extends Piece {
-  /** With what its write failed, while it is not clear whether that matters. */
-  failure?: Error
-}
-
 export class Written {
-  #pieces: RememberedPiece[] | undefined = []
+  #pieces: Piece[] | undefined = []
   #size = 0
-  /** Failures are to be kept for the time being. */
-  #onTrial = false
+  /** How writes ended since it was put on trial; undefined while it is not. */
+  #outcomes: (() => void)[] | undefined
 
   constructor(private readonly limit = MOST_REMEMBERED) {}
 
@@ -30,7 +25,7 @@ export class Written {
   }
 
   /** Remembers a piece; gives back the callback to write it with. */
-  add(data: string | Uint8Array, encoding: Piece['encoding'], callback: Piece['callback']): Piece['callback'] {
+  add(data: Piece['data'], encoding: Piece['encoding'], callback: Piece['callback']): Piece['callback'] {
     if (this.#pieces === undefined) return callback
     this.#size += data.length
     if (this.#size > this.limit) {
@@ -38,8 +33,7 @@ export class Written {
       return callback
     }
     // A copy: once it was written, its owner may fill it with the next piece.
-    const kept = typeof data === 'string' ? data : Buffer.from(data)
-    const piece: RememberedPiece = { data: kept, encoding, callback }
+    const piece: Piece = { data: typeof data === 'string' ? data : Buffer.from(data), encoding, callback }
     this.#pieces.push(piece)
     return typeof callback === 'function' ? (error) => this.#wrote(piece, error) : callback
   }
@@ -49,25 +43,27 @@ export class Written {
     this.#pieces = undefined
   }
 
-  /** Its socket has died: whether that is a failure is still to be found out. */
+  /** Its socket has died: how its writes end from now on means nothing until it is clear what became of the request. */
   suspend(): void {
-    this.#onTrial = true
+    this.#outcomes = []
   }
 
-  /** It was one: those are told that were kept waiting. */
+  /** The request was lost: those who waited for their writes are told. */
   fail(): void {
-    this.#onTrial = false
-    for (const piece of this.#pieces ?? []) if (piece.failure !== undefined) settle(piece, piece.failure)
+    const outcomes = this.#outcomes ?? []
+    this.#outcomes = undefined
     this.forget()
+    for (const tell of outcomes) tell()
   }
 
-  #wrote(piece: RememberedPiece, error: Error | null | undefined): void {
-    if (error && this.#onTrial) piece.failure = error
-    else settle(piece, error)
+  #wrote(piece: Piece, error: Error | null | undefined): void {
+    if (this.#outcomes === undefined) tell(piece, error)
+    else this.#outcomes.push(() => tell(piece, error))
   }
 }
 
-function settle(piece: RememberedPiece, error: Error | null | undefined): void {
+/** Once: a piece that was written is not told again when it is written a second time. */
+function tell(piece: Piece, error: Error | null | undefined): void {
   const callback = piece.callback as WriteCallback | null | undefined
   piece.callback = null
   callback?.(error)

@@ -94,6 +94,8 @@ export function resolveConnect(value: unknown): ResolvedConnect {
   enforce('connect.timeout', ownTimeout, timeout.check)
   enforce('connect.concurrency', ownConcurrency, concurrency.check)
   for (const name of Object.keys(rest)) refuseMistake(name)
+  if (rest.maxCachedSessions !== undefined)
+    enforce('connect.maxCachedSessions', rest.maxCachedSessions, count({ min: 0 }))
   if (rest.socketPath !== undefined)
     enforce('connect.socketPath', rest.socketPath, (path) =>
       typeof path === 'string' && path !== '' ? undefined : 'must be the path of a Unix domain socket',

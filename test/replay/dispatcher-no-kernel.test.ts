@@ -6,41 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { get, send, testPool, testServer, until } from '../dispatcher/support.js'
 import { describeWith, itWith } from '../support/requirements.js'
-import { bodiesOf, endings, failureOf, TRACK, useTrack } from './race-track.js'
+import { throughDispatcher } from './faces.js'
+import { describeNoKernel, NONE } from './no-kernel.js'
+import { bodiesOf, failureOf, TRACK, useTrack } from './race-track.js'
 
-const NONE = { why: 'not on this machine' }
+describeNoKernel(throughDispatcher)
 
 describeWith(TRACK, 'without a kernel to ask', () => {
   const track = useTrack()
-
-  for (const tls of [false, true])
-    it.each(['close', 'reset', 'halfClose'] as const)(
-      `a GET is sent again all the same (%s, TLS: ${tls})`,
-      async (way) => {
-        const server = await track.server(undefined, { tls })
-        const pool = track.pool({}, NONE)
-        await get(pool, server.origin)
-        const { statusCode } = await track.cross(server, endings[way], () => send(pool, server.origin))
-        expect(statusCode).toBe(200)
-        const [{ verdict, evidence }] = pool.replays as [(typeof pool.replays)[0]]
-        expect(verdict).toBe('unknown')
-        expect(evidence).toMatchObject({ sent: undefined, acknowledged: undefined, fin: way !== 'reset', watched: 0 })
-        expect(evidence.written).toBeGreaterThan(60)
-      },
-    )
-
-  it.each(['close', 'reset', 'halfClose'] as const)('a POST is not, under any level (%s)', async (way) => {
-    for (const replay of ['proven', 'closing'] as const) {
-      const server = await track.server()
-      const pool = track.pool({ replay }, NONE)
-      await get(pool, server.origin)
-      const raced = () => send(pool, server.origin, { method: 'POST', body: 'payload' })
-      const { cause } = await failureOf(track.cross(server, endings[way], raced))
-      expect(cause).toMatchObject({ verdict: 'unknown', refusal: 'not-proven' })
-      expect(cause!.message).not.toContain('bytes acknowledged')
-      expect(pool.replays).toEqual([])
-    }
-  })
 
   it('a POST of which nothing was written is: that is known without asking', async () => {
     const server = await track.server()
@@ -57,26 +30,6 @@ describeWith(TRACK, 'without a kernel to ask', () => {
     expect((await answer).statusCode).toBe(200)
     expect(pool.replays).toMatchObject([{ verdict: 'unsent', evidence: { written: 0, sent: undefined } }])
     expect(bodiesOf(server)).toEqual([[''], ['late']])
-  })
-
-  it('a POST rather has a connection opened than one that idled for half a second, a GET does not', async () => {
-    const server = await track.server()
-    const pool = track.pool({}, NONE)
-    await get(pool, server.origin)
-    await sleep(550)
-    await get(pool, server.origin)
-    expect(pool.stats().opened).toBe(1)
-    await sleep(550)
-    await send(pool, server.origin, { method: 'POST', body: 'payload' })
-    expect(bodiesOf(server)).toEqual([['', ''], ['payload']])
-  })
-
-  it('a 408 that crosses a POST is passed on', async () => {
-    const server = await track.server()
-    const pool = track.pool({}, NONE)
-    await get(pool, server.origin)
-    const raced = () => send(pool, server.origin, { method: 'POST', body: 'payload' })
-    expect((await track.cross(server, endings.requestTimeout, raced)).statusCode).toBe(408)
   })
 })
 

@@ -45,12 +45,12 @@ export function bodyCases({ make, unpacks }: Client): void {
     })
   })
 
-  it('lets the server wait while nobody reads', async () => {
+  it('lets the server wait while nobody reads, and is told that nobody wants the rest', async () => {
     const { service, pool } = await setUp()
     const body = await make(service.origin, pool).download('/bottomless')
     expect(await standstill(() => service.offered)).toBeLessThan(BOTTOMLESS / 2)
     body.destroy()
-    await expectWhole(pool, { idle: 0 })
+    await expectWhole(pool, { idle: 0, closed: { aborted: 1 } })
   })
 
   it('lets the source wait while the server does not read', async () => {
