@@ -27,12 +27,14 @@ import {
   canBeTakenOff,
   enterContext,
   failWithoutSocket,
-  forgetTimeout,
+  type Listener,
   type NodeRequest,
   type Piece,
   plugIn,
   release,
   takeOff,
+  tellTimeout,
+  timeoutListener,
   unplug,
 } from './node-request.js'
 import type { Route } from './routes.js'
@@ -58,6 +60,9 @@ export interface ExchangeAgent {
 
 /** A connection that was new, and on which a request said nothing for so long, has idled: in milliseconds. */
 const SHORTEST_IDLE_TIMER = 500
+
+/** What async_hooks shows for a request that waits. */
+const CONTEXT = 'KeepwiseRequest'
 
 /** What a socket says when it is being opened. */
 const opening = ['connect', 'ready']
@@ -90,6 +95,10 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private timer: TimerHandle | undefined = undefined
   /** A socket has been being opened for it for a tick: in node, the request would have it by now. */
   private dialed = false
+  /** Milliseconds of silence after which its caller wants to hear 'timeout', where it has said so since it has, or had, a socket. */
+  private time: number | undefined = undefined
+  /** How node tells it. */
+  private onTimeout: Listener | undefined = undefined
   /** 'timeout' was emitted while it waited. */
   private timedOut = false
   /** The socket is new, and its 'connect' has not been told to its caller yet. */
@@ -134,6 +143,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (engine !== undefined && engine !== tap) tap.serveOn()
     this.tap = tap
     this.begun = this.answered = this.moving = false
+    this.dialed = true
     this.written = connection.reused && this.agent.movable ? new Written() : undefined
     this.unwatch()
     // The last one that is permitted says so, if it can still say anything.
@@ -239,14 +249,23 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private giveSocket({ socket }: Tap): void {
     const { request, agent } = this
     request.onSocket(socket)
-    // node says 'timeout' once for a request.
-    if (this.timedOut) process.nextTick(() => forgetTimeout(request, socket))
-    const timeout = request.timeout ?? agent.timeout
+    const timeout = this.time ?? request.timeout ?? agent.timeout
     if (timeout !== undefined && socket.timeout !== timeout) socket.setTimeout?.(timeout)
+    if (this.time !== undefined || this.timedOut) this.takeTimeAlong(socket)
     if (this.connection?.requests !== 1) return
     this.unannounced = true
     process.nextTick(() => {
       if (this.unannounced) this.announce()
+    })
+  }
+
+  /** The time that its caller has given it holds on this socket, too; but node says 'timeout' once for a request. */
+  private takeTimeAlong(socket: Tap['socket']): void {
+    const { request, time, timedOut } = this
+    const listener = timedOut ? undefined : this.onTimeout
+    process.nextTick(() => {
+      if (timedOut || listener !== undefined) tellTimeout(request, socket, listener)
+      if (time !== undefined && request.socket === socket) socket.setTimeout?.(time)
     })
   }
 
@@ -291,8 +310,11 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   /** Takes the request off its connection, with what was written of it. */
   private leave(): void {
+    const { request } = this
     const tap = this.tap as Tap
-    takeOff(this.request, tap.socket, this.written?.pieces ?? [])
+    this.onTimeout ??= timeoutListener(request, tap.socket)
+    if (request.socket !== null && this.onTimeout !== undefined) this.time ??= tap.socket.timeout
+    takeOff(request, tap.socket, this.written?.pieces ?? [])
     tap.drop()
     this.connection = this.tap = this.written = undefined
     this.moving = this.onTrial = false
@@ -389,9 +411,14 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       requestTimeout,
     }
     this.onTrial = true
+    this.context ??= new AsyncResource(CONTEXT)
     core.onTrial.add(this)
     written?.suspend()
-    if (movable) unplug(request)
+    if (movable) {
+      this.onTimeout = timeoutListener(request, tap.socket)
+      if (this.onTimeout !== undefined) this.time = tap.socket.timeout
+      unplug(request)
+    }
     this.watch()
     investigate(connection, core.options.replay, casualty, diedAt, (finding) => {
       if (this.settled) return // it was destroyed meanwhile
@@ -452,14 +479,14 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   private wait(): void {
     const { agent, request } = this
-    this.context ??= new AsyncResource('KeepwiseRequest')
+    this.context ??= new AsyncResource(CONTEXT)
     this.watch()
     // node counts from when a request has a socket, be it still being opened: not while it stands in a queue.
-    if (this.route.origin.congested) return
+    if (this.route.origin.congested && !this.dialed) return
     process.nextTick(() => {
       this.dialed = true
     })
-    const timeout = request.timeout ?? agent.timeout
+    const timeout = this.time ?? request.timeout ?? agent.timeout
     if (timeout) this.waitFor(timeout)
   }
 
@@ -494,6 +521,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   timeoutSet(timeout: number): void {
+    if (this.dialed || this.onTrial) this.time = timeout
     if (this.connection === undefined) this.waitFor(timeout)
   }
 
@@ -551,7 +579,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private noteEnd(connection: Connection): void {
     const { request } = this
     if (request.res?.complete && !request.shouldKeepAlive) connection.retire('server-close')
-    else if (request.destroyed) connection.retire('aborted')
+    else if (request.destroyed || request.res?.destroyed) connection.retire('aborted')
   }
 }
 

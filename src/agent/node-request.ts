@@ -21,6 +21,8 @@ interface Parser {
   close?(): void
 }
 
+export type Listener = (...args: unknown[]) => void
+
 /** The fields of a ClientRequest that are used here. */
 export interface NodeRequest extends ClientRequest {
   outputData: Piece[]
@@ -117,7 +119,6 @@ export function failWithoutSocket(
  * @param written what was written of it, to be written again before what it has collected since
  */
 export function takeOff(request: NodeRequest, socket: NodeSocket, written: readonly Piece[]): void {
-  const hadTimeout = Boolean(request.timeoutCb)
   for (const event of Object.keys(listenersOfNode))
     for (const listener of ofNode(socket, event)) socket.removeListener(event, listener)
   // What freeParser does when its pool is full; nothing is being parsed now.
@@ -126,18 +127,23 @@ export function takeOff(request: NodeRequest, socket: NodeSocket, written: reado
   request.parser = null
   parser?.close?.()
   unplug(request)
-  // Else the next socket would get no listener for its timeout.
-  request.timeoutCb = null
-  const timeout = (socket as { timeout?: number }).timeout
-  if (hadTimeout && timeout) request.setTimeout(timeout)
   request.outputData = [...written, ...request.outputData]
   request.outputSize = request.outputData.reduce((size, { data }) => size + data.length, 0)
 }
 
-/** The request is not told any more when its socket has been silent for too long. */
-export function forgetTimeout(request: NodeRequest, socket: NodeSocket): void {
+/** How node tells the request that its socket has been silent for too long, where it does. */
+export function timeoutListener(request: NodeRequest, socket: NodeSocket): Listener | undefined {
+  return request.socket === (socket as unknown) && request.timeoutCb ? (request.timeoutCb as Listener) : undefined
+}
+
+/**
+ * Has the request told of its socket's timeouts once, or not at all: node would have it told once for each time that it has
+ * listened to a socket.
+ */
+export function tellTimeout(request: NodeRequest, socket: NodeSocket, listener: Listener | undefined): void {
   if (request.socket !== (socket as unknown)) return
-  for (const listener of ofNode(socket, 'timeout')) socket.removeListener('timeout', listener)
+  for (const each of ofNode(socket, 'timeout')) socket.removeListener('timeout', each)
+  if (listener !== undefined) socket.once('timeout', listener)
 }
 
 /** What async_hooks shows as the resource of a socket that serves another request. */
@@ -169,5 +175,3 @@ function ofNode(socket: NodeSocket, event: string): Listener[] {
   const names = listenersOfNode[event] as readonly string[]
   return (socket.listeners(event) as Listener[]).filter((listener) => names.includes(listener.name))
 }
-
-type Listener = (...args: unknown[]) => void

@@ -143,6 +143,22 @@ describe('the S3 client of the AWS SDK', () => {
     await expectWhole(pool, { opened: 2, idle: 1, requests: 3 })
   })
 
+  it.each([{ connectionTimeout: 100 }, { requestTimeout: 100, throwOnRequestTimeout: true }])(
+    'counts time in line as part of %j',
+    async (handler) => {
+      const { service, pool } = await setUp({ maxConnections: 1 })
+      const held = awsSdk(service.origin, pool).get('/held')
+      await expect.poll(() => service.requestCount()).toBe(1)
+      const inLine = s3Client(service.origin, pool, { handler }).send(
+        new GetObjectCommand({ Bucket: BUCKET, Key: 'ok' }),
+      )
+      await expect(inLine).rejects.toMatchObject({ name: 'TimeoutError' })
+      service.release()
+      await held
+      await expectWhole(pool, { opened: 1, idle: 1, requests: 1 })
+    },
+  )
+
   it('warns that requests wait for connections', async () => {
     const { service, pool } = await setUp({ maxConnections: 2 })
     const warnings: string[] = []

@@ -39,6 +39,27 @@ describe('got', () => {
     await expectWhole(pool, { opened: 1, idle: 1, requests: 3 })
   })
 
+  it.each([
+    [{ request: 100 }, 'ETIMEDOUT'],
+    [{ socket: 100 }, 'ETIMEDOUT'],
+    [{ response: 100 }, 'ok'],
+    [{ connect: 100 }, 'ok'],
+    [{ send: 100 }, 'ok'],
+  ])('with timeout %j in line: %s', async (timeout, expected) => {
+    const { service, pool } = await setUp({ maxConnections: 1 })
+    const api = gotModule.extend({ agent: agentOf(pool), retry: { limit: 0 } })
+    const held = api(`${service.origin}/held`)
+    await expect.poll(() => service.requestCount()).toBe(1)
+    const outcome = api(`${service.origin}/ok`, { timeout }).then(
+      ({ body }) => body,
+      ({ code }) => code,
+    )
+    setTimeout(service.release, 200)
+    expect(await outcome).toBe(expected)
+    await held
+    await expectWhole(pool, { opened: 1, idle: 1, requests: expected === 'ok' ? 2 : 1 })
+  })
+
   it('has its own TLS options obeyed, and connections of another identity are kept apart', async () => {
     const service = await testService({ tls: true })
     const pool = agentPool()

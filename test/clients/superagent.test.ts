@@ -33,6 +33,17 @@ describe('superagent', () => {
     await expectWhole(pool, { opened: 1, idle: 1, requests: 5 })
   })
 
+  it.each([{ response: 100 }, { deadline: 100 }])('counts time in line as part of its timeout %j', async (timeout) => {
+    const { service, pool } = await setUp({ maxConnections: 1 })
+    const held = superagent(service.origin, pool).get('/held')
+    await expect.poll(() => service.requestCount()).toBe(1)
+    const inLine = superagentModule.get(`${service.origin}/ok`).use(through(pool)).timeout(timeout)
+    await expect(inLine).rejects.toMatchObject({ code: 'ECONNABORTED' })
+    service.release()
+    await held
+    await expectWhole(pool, { opened: 1, idle: 1, requests: 1 })
+  })
+
   it('retries what the server failed at, on the same connection', async () => {
     const { service, pool } = await setUp()
     const failing = superagentModule.get(`${service.origin}/busy`).use(through(pool)).retry(2)

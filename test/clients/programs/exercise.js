@@ -16,9 +16,8 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
 
 const { plain, secure, dead, ca } = JSON.parse(process.argv[2])
 
-const exercised = {}
-for (const [name, make] of Object.entries(callers)) exercised[name] = await exercise(make)
-console.log(JSON.stringify(exercised))
+const exercising = Object.entries(callers).map(async ([name, make]) => [name, await exercise(make)])
+console.log(JSON.stringify(Object.fromEntries(await Promise.all(exercising))))
 
 async function exercise(make) {
   const pool = createPool({ maxConnections: 4, connect: { ca } })
