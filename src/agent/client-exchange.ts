@@ -157,8 +157,10 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   refused(error: Error): void {
+    const { written } = this
     if (this.connection !== undefined) this.leave()
     this.fail(error)
+    written?.fail()
   }
 
   // --- to the tap ----------------------------------------------------------------------------------------------------
@@ -545,9 +547,13 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private fail(error: Error | undefined): void {
     if (this.settled) return
     const { request, context } = this
+    const { destroyed } = request
     this.settle()
-    if (context === undefined) failWithoutSocket(request, error)
-    else context.runInAsyncScope(() => failWithoutSocket(request, error))
+    const tell = (): void => failWithoutSocket(request, error)
+    // One that is destroyed may be aborted in the same turn: node tells of that first.
+    const tellInTurn = (): void => (destroyed ? process.nextTick(tell) : tell())
+    if (context === undefined) tellInTurn()
+    else context.runInAsyncScope(tellInTurn)
   }
 
   private settle(): void {

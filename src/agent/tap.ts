@@ -97,8 +97,16 @@ export class Tap implements Engine {
     const kept = this.#kept
     this.#kept = []
     this.#keeping = false
-    for (const args of kept) emitPlain(this.socket, args)
-    return kept.some(([event]) => event === 'close')
+    const isAfterData = kept.some(([event]) => event === 'data')
+    for (const args of kept)
+      if (args[0] !== 'close') emitPlain(this.socket, args)
+      else if (!isAfterData) {
+        emitPlain(this.socket, args)
+        return true
+      }
+      // What was read is to come to its end first.
+      else setImmediate(() => this.socket.emit(...(args as ['close', boolean])))
+    return false
   }
 
   /** The request has left: what was kept back is for nobody, but that the socket is closed. */

@@ -32,13 +32,13 @@ describeWith(TRACK, 'on a Node that is not known', () => {
   })
 
   for (const tls of [false, true])
-    it.each(['GET', 'POST'])(`a raced %s of an agent fails, and says why, TLS: ${tls}`, async (method) => {
+    it.each(['PUT', 'POST'])(`a raced %s of an agent fails, and says why, TLS: ${tls}`, async (method) => {
       const on = poolOnUnknownNode(track)
       const { call, pool, server } = await race(track, { on, tls, method, body: 'text' })
       expect(call.only('error', 'response', 'close')).toEqual(['error ECONNRESET', 'close'])
       expect(call.error).toMatchObject({ message: 'socket hang up' })
       expect(call.error!.cause).toMatchObject({ refusal: 'unknown-node', evidence: { acknowledged: 0, fin: true } })
-      expect(call.error!.cause!.message).toContain('this version of Node')
+      expect(call.error!.cause!.message).toContain("this Node's requests are not known")
       expect(pool.replays).toEqual([])
       expect(bodiesOf(server)).toEqual([['']])
       expect(pool.stats()).toMatchObject({ opened: 1, pending: 0, active: 0, replayed: 0 })

@@ -4,9 +4,7 @@
  *
  *   node exercise.js '{ "plain": origin, "secure": origin, "dead": origin, "ca": PEM }'
  */
-
 import { Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPool } from '../../../dist/index.js'
 import { callers } from '../callers/all.js'
@@ -29,16 +27,10 @@ async function exercise(make) {
     const inTurn = pool.stats().opened - opened
     await Promise.all(Array.from({ length: 20 }, () => expectOk(caller.get('/slow'))))
     const atOnce = pool.stats().opened - opened
-    const size = 2 ** 20
-    const upload = await caller.upload('/digest', Readable.from([Buffer.alloc(size, 'x')], { objectMode: false }), size)
-    const { length } = await buffer(await caller.download('/large'))
-    seen[new URL(origin).protocol] = {
-      inTurn,
-      atOnce,
-      posted: (await caller.post('/digest', 'x')).status,
-      length,
-      upload,
-    }
+    const size = 2 ** 18
+    const body = Readable.from([Buffer.alloc(size, 'x')], { objectMode: false })
+    const [upload, posted] = [await caller.upload('/digest', body, size), await caller.post('/digest', 'x')]
+    seen[new URL(origin).protocol] = { inTurn, atOnce, upload, posted: posted.status }
   }
   const caller = make(plain, pool)
   seen.limited = await failed(caller.get('/silent', { timeout: 50 }))
