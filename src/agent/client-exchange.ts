@@ -99,6 +99,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private time: number | undefined = undefined
   /** How node tells it. */
   private onTimeout: Listener | undefined = undefined
+  /** Its time runs while it waits. */
+  private isTimed = false
   /** 'timeout' was emitted while it waited. */
   private timedOut = false
   /** The socket is new, and its 'connect' has not been told to its caller yet. */
@@ -292,6 +294,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     this.begun = connection.origin.confirm(connection, false)
     if (this.begun) return
     if (written === undefined) {
+      this.lose(connection, undefined, { verdict: 'unsent', refusal: 'unknown-node' })
       this.tap?.socket.destroy()
       return
     }
@@ -343,7 +346,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       this.moveOn(connection)
       return
     }
-    this.lose(connection, error, { verdict: 'unsent', refusal: hadIdled ? 'too-many' : 'new-connection' })
+    const refusal = !hadIdled ? 'new-connection' : movable ? 'too-many' : 'unknown-node'
+    this.lose(connection, error, { verdict: 'unsent', refusal })
   }
 
   private diedUnder(connection: Connection, tap: Tap, word: LastWord, error: Error | undefined): void {
@@ -484,7 +488,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     this.context ??= new AsyncResource(CONTEXT)
     this.watch()
     // node counts from when a request has a socket, be it still being opened: not while it stands in a queue.
-    if (this.route.origin.congested && !this.dialed) return
+    this.isTimed = this.dialed || !this.route.origin.congested
+    if (!this.isTimed) return
     process.nextTick(() => {
       this.dialed = true
     })
@@ -524,7 +529,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   timeoutSet(timeout: number): void {
     if (this.dialed || this.onTrial) this.time = timeout
-    if (this.connection === undefined) this.waitFor(timeout)
+    if (this.connection === undefined && this.isTimed) this.waitFor(timeout)
   }
 
   /** The caller has destroyed the request. */
@@ -549,7 +554,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const { request, context } = this
     const { destroyed } = request
     this.settle()
-    const tell = (): void => failWithoutSocket(request, error)
+    const tell = (): void => failWithoutSocket(request, error, this.timedOut)
     // One that is destroyed may be aborted in the same turn: node tells of that first.
     const tellInTurn = (): void => (destroyed ? process.nextTick(tell) : tell())
     if (context === undefined) tellInTurn()

@@ -147,7 +147,7 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
     const { origin } = route
     if (agent.listenerCount('free') > 0)
       agent.emit('free', socket, this.#connectionOptions(route, options, clientRequest))
-    if (route.fleeting) return false
+    if (origin.fleeting) return false
     // node passes a connection on that it would not keep, where it must.
     if (!agent.keepAlive) return origin.waiting > 0 && !origin.hasRoom
     if (origin.waiting > 0) return true
@@ -201,7 +201,7 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
 
   get totalSocketCount(): number {
     const origins = new Set(Array.from(this.#routes.all, ({ origin }) => origin))
-    let count = this.#opening.size + this.#lost.size
+    let count = this.#opening.size
     for (const { connections } of origins) count += connections.size
     return count
   }

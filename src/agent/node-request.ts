@@ -100,14 +100,20 @@ export function release(request: NodeRequest, socket: NodeSocket): void {
   if (asyncIdSymbol !== undefined && asyncIdSymbol in socket) Object.assign(socket, { [asyncIdSymbol]: -1 })
 }
 
-/** Fails a request that has no socket; one that was destroyed fails with what it was destroyed with. */
-export function failWithoutSocket(
-  request: NodeRequest,
-  error: (Error & { code?: string; proxyTunnelTimeout?: number }) | undefined,
-): void {
+interface TunnelError extends Error {
+  readonly code?: string
+  readonly proxyTunnelTimeout?: number
+}
+
+/**
+ * Fails a request that has no socket; one that was destroyed fails with what it was destroyed with.
+ *
+ * @param timedOut whether 'timeout' was emitted already
+ */
+export function failWithoutSocket(request: NodeRequest, error: TunnelError | undefined, timedOut: boolean): void {
   if (error?.code === 'ERR_PROXY_TUNNEL' && !request.destroyed) {
     // node's request leaves it to the agent to tell of these.
-    if (error.proxyTunnelTimeout) request.emit('timeout')
+    if (error.proxyTunnelTimeout && !timedOut) request.emit('timeout')
     request.emit('error', error)
   }
   request.onSocket(null, error)

@@ -16,8 +16,6 @@ export interface Route {
   readonly sessionKey: string | undefined
   /** Another one may have taken its place since: see `PoolCore.current`. */
   origin: OriginPool
-  /** What tells it apart is a function or an object that only one request has brought so far. */
-  fleeting: boolean
 }
 
 /** What of an agent decides about routes. */
@@ -66,7 +64,7 @@ export class Routes {
       differences === undefined && mine === '' ? place : `${place} ${mine}\n${identityOf(differences ?? new Map())}`
     const known = this.#routes.get(id)
     if (known !== undefined) {
-      known.fleeting = false
+      known.origin.fleeting = false
       return known
     }
     const target = targetOf(this.#owner.protocol, host, port, servername)
@@ -78,8 +76,9 @@ export class Routes {
       name,
       sessionKey: fleeting ? undefined : [name, ...special].join(' '),
       origin: this.#core.origin(key, () => target),
-      fleeting,
     }
+    // Only one request has brought what tells it apart, and the next may not bring it again.
+    route.origin.fleeting = fleeting
     if (this.#routes.size >= MOST_ROUTES) this.#routes.clear()
     this.#routes.set(id, route)
     return route

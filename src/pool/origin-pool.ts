@@ -44,6 +44,8 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   readonly slotNode = new ListNode<OriginPool>(this)
   /** The pool has put another one in its place: no more requests may come here. */
   forgotten = false
+  /** Nobody may ever ask for it again: it keeps no connection, and is forgotten as soon as it is quiet. */
+  fleeting = false
   /** Somebody was told to hold back until the line is empty. */
   needDrain = false
 

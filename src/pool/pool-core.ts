@@ -205,7 +205,8 @@ export class PoolCore {
   /** An origin has nothing to do. */
   quieted(origin: OriginPool): void {
     this.#quiet.add(origin)
-    if (this.#quiet.size > MOST_QUIET_ORIGINS) this.#forget()
+    if (origin.fleeting) this.#forget(origin)
+    else if (this.#quiet.size > MOST_QUIET_ORIGINS) this.#forget(this.#quiet.values().next().value)
     if (this.slots.used === 0) this.agenda.cancel(this.#heartbeat)
     if (this.closing) this.#checkQuiet()
   }
@@ -239,13 +240,12 @@ export class PoolCore {
     if (!this.#busy) for (const resolve of this.#whenQuiet.splice(0)) resolve()
   }
 
-  #forget(): void {
-    const [oldest] = this.#quiet
-    if (oldest === undefined) return
-    this.#quiet.delete(oldest)
-    this.#origins.delete(oldest.key)
-    this.#forgotten.add(oldest.counters)
-    oldest.forgotten = true
+  #forget(origin: OriginPool | undefined): void {
+    if (origin === undefined || origin.forgotten) return
+    this.#quiet.delete(origin)
+    this.#origins.delete(origin.key)
+    this.#forgotten.add(origin.counters)
+    origin.forgotten = true
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * Random lives of a pool, three side by side, for some 15 s. A failure names its seed: `SEED=<number>` repeats that life
+ * Random lives of a pool, three side by side, for some 25 s: in some its load goes through the dispatcher, in others through
+ * the agents. A failure names its seed: `SEED=<number>` repeats that life
  * as far as chance allows (the kernel and the machine have a say, too), `SOAK=<seconds>` goes on for longer.
  */
 import { expect, it } from 'vitest'
@@ -9,7 +10,7 @@ import { certificateFor } from '../support/wire/certificate.js'
 import { isRepeatable, type Life, live } from '../support/wire/faults.js'
 
 /** No life begins later than that. */
-const SECONDS = Number(process.env.SOAK ?? 12)
+const SECONDS = { dispatcher: Number(process.env.SOAK ?? 12), agents: Number(process.env.SOAK ?? 8) }
 const SIDE_BY_SIDE = 3
 
 const isRepetition = process.env.SEED !== undefined
@@ -37,18 +38,18 @@ function complaintsOf({ outcomes, violations, stats, leaked, ledger }: Life): st
 }
 
 describeWith(['linux', 'root', 'netns', 'tun', 'ip', 'koffi', 'openssl'], 'random faults', () => {
-  it(
-    'settle each request once, have nothing processed twice that must not be, and leave nothing behind',
-    async () => {
-      const deadline = performance.now() + SECONDS * 1000
+  it.each(['dispatcher', 'agents'] as const)(
+    'settle each request once, have nothing processed twice that must not be, and leave nothing behind (%s)',
+    async (via) => {
+      const deadline = performance.now() + SECONDS[via] * 1000
       const lives: Life[] = []
       let nextSeed = FIRST_SEED
       const liveOn = async () => {
         do {
           const seed = nextSeed++
-          const life = await live(new Random(seed), certificateFor)
+          const life = await live(new Random(seed), certificateFor, via)
           lives.push(life)
-          expect(complaintsOf(life), `SEED=${seed}`).toEqual([])
+          expect(complaintsOf(life), `SEED=${seed} (${via})`).toEqual([])
         } while (performance.now() < deadline && !isRepetition)
       }
       // Those beside one that failed come to their end, too: they have wires to clear away.
@@ -58,6 +59,6 @@ describeWith(['linux', 'root', 'netns', 'tun', 'ip', 'koffi', 'openssl'], 'rando
       expect(sum(({ outcomes }) => outcomes.filter(({ status }) => status === 200).length)).toBeGreaterThan(50)
       expect(sum(({ replays }) => replays)).toBeGreaterThan(0)
     },
-    SECONDS * 1000 + 60_000,
+    Math.max(SECONDS.dispatcher, SECONDS.agents) * 1000 + 60_000,
   )
 })

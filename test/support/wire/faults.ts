@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PoolOptions, PoolStats } from '../../../src/index.js'
 import type { Random } from '../random.js'
-import { bodyOf, Load, type Outcome, type Step } from './load.js'
+import { bodyOf, Load, type Outcome, type Step, type Via } from './load.js'
 import { MortalServer } from './mortal.js'
 import type { IdleServerOptions } from './servers/idle.js'
 import type { Ledger } from './servers/ledger.js'
@@ -41,12 +41,16 @@ export interface Life {
 /** Whether a request may be processed more than once: by what it is called. */
 export const isRepeatable = (id: string): boolean => !id.startsWith('POST')
 
-export function live(random: Random, certificate: (address: string) => Certificate): Promise<Life> {
+export function live(
+  random: Random,
+  certificate: (address: string) => Certificate,
+  via: Via = 'dispatcher',
+): Promise<Life> {
   return withWire({ delay: random.below(25) }, async (wire) => {
     const tls = certificate(wire.server.address)
     const ports = Array.from({ length: PORTS }, () => randomPort(random, tls))
     const server = await MortalServer.start(wire, { port: FIRST_PORT, each: ports, takes: random.below(20) })
-    const load = await Load.start(wire, { ...randomOptions(random), connect: { ca: tls.cert } })
+    const load = await Load.start(wire, { ...randomOptions(random), connect: { ca: tls.cert } }, {}, via)
     const socketsBefore = await load.descriptors()
     const running = load.run(randomLanes(random, wire, ports))
     const isOver = running.then(() => true)

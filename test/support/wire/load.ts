@@ -8,12 +8,20 @@ import type { Wire } from './wire.js'
 
 export type { Outcome, Step }
 
+/** What a load goes through into the pool. */
+export type Via = 'dispatcher' | 'agents'
+
 type Heard<Name extends 'close' | 'replay' | 'learn'> = Omit<Parameters<PoolEvents[Name]>[0], 'connection' | 'error'>
 
 export class Load {
-  static async start(wire: Wire, options: PoolOptions = {}, node: NodeOptions = {}): Promise<Load> {
+  static async start(
+    wire: Wire,
+    options: PoolOptions = {},
+    node: NodeOptions = {},
+    via: Via = 'dispatcher',
+  ): Promise<Load> {
     const talker = await wire.client.node(clients.load, node)
-    await talker.call('open', options)
+    await talker.call('open', options, via)
     return new Load(talker)
   }
 

@@ -1,9 +1,9 @@
 /**
- * A keepwise pool under load, at the client's end of the wire: the built one of `dist/`, called through its dispatcher by
- * a handler that notes what no handler should see. It keeps the time itself, so that a request can be aimed at a
- * millisecond. Answers:
+ * A keepwise pool under load, at the client's end of the wire: the built one of `dist/`, called through its dispatcher or
+ * its agents by a caller that notes what no caller should see. It keeps the time itself, so that a request can be aimed at
+ * a millisecond. Answers:
  *
- *   open(options)      makes the pool; before everything else
+ *   open(options, via) makes the pool; before everything else. `via` is a key of `faces`: 'dispatcher' unless it is given
  *   run(lanes)         sends, in each lane one step after the other; gives what became of each
  *   blockAmid(steps)   sends before and after the event loop is blocked; gives what became of each
  *   violations()       what should not be, in words: requests begun or settled more than once, or not at all
@@ -17,6 +17,7 @@ import { createPool } from '../../../../dist/index.js'
 import { monotonic } from '../clock.js'
 import { ID_HEADER } from '../servers/ledger.js'
 import { answer } from '../talk.js'
+import { dispatch, request } from './faces.js'
 
 /**
  * @typedef {object} Step
@@ -56,7 +57,11 @@ import { answer } from '../talk.js'
 
 const EVENTS = ['close', 'replay', 'learn']
 
+/** Ways into the pool. */
+const faces = { dispatcher: dispatch, agents: request }
+
 let pool
+let face
 const heard = Object.fromEntries(EVENTS.map((name) => [name, []]))
 /** How often each request was begun and settled. @type {{ id: string, begun: number, settled: number }[]} */
 const sent = []
@@ -74,8 +79,9 @@ answer({
   close: () => pool.close(),
 })
 
-function open(options) {
+function open(options, via = 'dispatcher') {
   pool = createPool(options)
+  face = faces[via]
   for (const name of EVENTS) pool.on(name, ({ connection, error, ...rest }) => heard[name].push(rest))
 }
 
@@ -117,37 +123,31 @@ function blockAmid({ written, taken, late, milliseconds }) {
 }
 
 function send({ url, id, method = 'GET', headers = {}, size, abortAfter, block: pause }, onSent = () => {}) {
-  const { origin, pathname: path } = new URL(url)
   const body = size === undefined ? null : Buffer.alloc(size, 'x')
   const at = monotonic()
   const times = { id, begun: 0, settled: 0 }
   sent.push(times)
   return new Promise((resolve) => {
-    let status
     let timer
-    const settle = (outcome) => {
-      clearTimeout(timer)
-      times.settled++
-      resolve({ id, method, url, at, took: monotonic() - at, ...outcome })
-    }
-    const handler = {
-      onConnect: (abort) => {
-        times.begun++
-        if (abortAfter !== undefined) timer = setTimeout(abort, abortAfter)
+    face(
+      pool,
+      { url, method, headers: { ...headers, [ID_HEADER]: id }, body },
+      {
+        begun: (abort) => {
+          times.begun++
+          if (abortAfter !== undefined) timer = setTimeout(abort, abortAfter)
+        },
+        sent: () => {
+          onSent()
+          if (pause?.when === 'sent') block(pause.milliseconds)
+        },
+        settled: ({ status, error }) => {
+          clearTimeout(timer)
+          times.settled++
+          resolve({ id, method, url, at, took: monotonic() - at, ...(error ? { error: tell(error) } : { status }) })
+        },
       },
-      onRequestSent: () => {
-        onSent()
-        if (pause?.when === 'sent') block(pause.milliseconds)
-      },
-      onHeaders: (statusCode) => {
-        status = statusCode
-        return true
-      },
-      onData: () => true,
-      onComplete: () => settle({ status }),
-      onError: (error) => settle({ error: tell(error) }),
-    }
-    pool.dispatcher.dispatch({ origin, path, method, headers: { ...headers, [ID_HEADER]: id }, body }, handler)
+    )
     if (pause?.when === 'unsent') block(pause.milliseconds)
   })
 }
