@@ -215,12 +215,13 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const mayKeep = !begun || agent.frees(this, tap.socket)
     if (!mayKeep) connection.retire('surplus')
     release(request, tap.socket)
-    tap.rest(agent.timeout ?? 0)
+    tap.leave()
     this.settle()
     if (begun) {
       this.noteHeaders(connection, request.res?.rawHeaders)
       connection.origin.release(connection)
     } else connection.origin.giveBack(connection)
+    tap.rest(agent.timeout ?? 0)
   }
 
   removed(): void {
@@ -239,13 +240,12 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       return
     }
     this.agent.reuses(this, tap.socket)
-    process.nextTick(() => {
-      if (this.tap === tap) this.lookBeforeFlush(tap)
-    })
+    process.nextTick(lookBeforeFlush, this, tap)
   }
 
   /** What it has collected goes out in the next tick, all at once: it must not turn out in the middle of that that it cannot. */
-  private lookBeforeFlush(tap: Tap): void {
+  lookBeforeFlush(tap: Tap): void {
+    if (this.tap !== tap) return
     if (this.request.outputData.length > 0 && !this.request.destroyed) this.begin()
     if (!this.moving) this.giveSocket(tap)
   }
@@ -593,6 +593,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     else if (request.destroyed || request.res?.destroyed) connection.retire('aborted')
   }
 }
+
+const lookBeforeFlush = (exchange: ClientExchange, tap: Tap): void => exchange.lookBeforeFlush(tap)
 
 const IDEMPOTENCY_KEY_LINE = new RegExp(`\\r\\n${IDEMPOTENCY_KEY}:[ \\t]*[^ \\t\\r]`, 'i')
 

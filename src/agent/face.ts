@@ -97,12 +97,12 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
     return this.#agent.getName(options)
   }
 
-  get overrides(): RouteOwner['overrides'] {
-    const { createConnection, getName } = this.#agent
-    return {
-      createConnection: createConnection !== this.#plain.createConnection,
-      getName: getName !== this.#plain.getName,
-    }
+  get opensItself(): boolean {
+    return this.#agent.createConnection !== this.#plain.createConnection
+  }
+
+  get namesItself(): boolean {
+    return this.#agent.getName !== this.#plain.getName
   }
 
   // --- to exchanges --------------------------------------------------------------------------------------------------

@@ -48,16 +48,25 @@ export function differencesOf(
   common: Differences,
 ): Differences | undefined {
   let found: Map<string, unknown> | undefined
-  const look = (name: string, value: unknown): void => {
-    if (value === common.get(name) || !isTold(name, value)) return
-    found ??= new Map()
-    found.set(name, value)
+  for (const name of plainNames) {
+    const value = own[name] ?? options[name]
+    if (value !== undefined) found = note(found, name, value, common)
   }
-  for (const name of plainNames) look(name, own[name] ?? options[name])
   if (!isTls) return found
-  for (const name in options) if (tlsNames.has(name) && own[name] === undefined) look(name, options[name])
-  for (const name in own) if (tlsNames.has(name)) look(name, own[name])
+  for (const name in options)
+    if (tlsNames.has(name) && own[name] === undefined) found = note(found, name, options[name], common)
+  for (const name in own) if (tlsNames.has(name)) found = note(found, name, own[name], common)
   return found
+}
+
+function note(
+  found: Map<string, unknown> | undefined,
+  name: string,
+  value: unknown,
+  common: Differences,
+): Map<string, unknown> | undefined {
+  if (value === common.get(name) || !isTold(name, value)) return found
+  return (found ?? new Map()).set(name, value)
 }
 
 /** All of it, to be compared. */

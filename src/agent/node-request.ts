@@ -97,7 +97,7 @@ export function plugIn(request: NodeRequest, socket: NodeSocket): void {
 /** The socket has served the request: it keeps nothing of it alive while it idles, and is in nobody's context. */
 export function release(request: NodeRequest, socket: NodeSocket): void {
   if (socket._httpMessage === request) socket._httpMessage = null
-  if (asyncIdSymbol !== undefined && asyncIdSymbol in socket) Object.assign(socket, { [asyncIdSymbol]: -1 })
+  if (asyncIdSymbol !== undefined) (socket as WithAsyncId)[asyncIdSymbol] = -1
 }
 
 interface TunnelError extends Error {
@@ -166,6 +166,8 @@ interface Handle {
   getAsyncId?(): number
 }
 
+type WithAsyncId = Duplex & Record<symbol, number | undefined>
+
 let asyncIdSymbol: symbol | undefined
 
 /** What happens on the socket from now on happens in the present asynchronous context, as on a socket of its own. */
@@ -174,7 +176,7 @@ export function enterContext(socket: Duplex): void {
   if (typeof handle?.asyncReset !== 'function') return
   handle.asyncReset(new ReusedHandle(handle.getProviderType?.() ?? 0, handle))
   asyncIdSymbol ??= Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'async_id_symbol')
-  if (asyncIdSymbol !== undefined) Object.assign(socket, { [asyncIdSymbol]: handle.getAsyncId?.() })
+  if (asyncIdSymbol !== undefined) (socket as WithAsyncId)[asyncIdSymbol] = handle.getAsyncId?.()
 }
 
 function ofNode(socket: NodeSocket, event: string): Listener[] {

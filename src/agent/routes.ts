@@ -23,8 +23,9 @@ export interface RouteOwner {
   readonly protocol: 'http:' | 'https:'
   readonly options: Options
   getName(options: object): string
-  /** Methods that make its connections unlike others, if it has overridden them. */
-  readonly overrides: { readonly createConnection: boolean; readonly getName: boolean }
+  /** Whether methods are overridden that make its connections unlike others. */
+  readonly opensItself: boolean
+  readonly namesItself: boolean
 }
 
 /** Routes that are remembered, so that a known one costs a look-up. */
@@ -54,12 +55,12 @@ export class Routes {
 
   /** @param servername of a request to a TLS server; empty for none */
   of(options: Options, servername: string): Route {
-    const { options: own, overrides } = this.#owner
+    const { options: own } = this.#owner
     const host = own.host ?? options.host
     const port = own.port ?? options.port
     const differences = differencesOf(this.#isTls, options, own, this.#common)
     const place = this.#isTls ? `${host}:${port}:${servername}` : `${host}:${port}`
-    const mine = this.#mark(overrides, options)
+    const mine = this.#mark(options)
     const id =
       differences === undefined && mine === '' ? place : `${place} ${mine}\n${identityOf(differences ?? new Map())}`
     const known = this.#routes.get(id)
@@ -85,9 +86,10 @@ export class Routes {
   }
 
   /** What keeps the connections of an agent with methods of its own apart from those of others. */
-  #mark({ createConnection, getName }: RouteOwner['overrides'], options: Options): string {
-    if (!createConnection && !getName) return ''
-    const name = getName ? ` ${this.#owner.getName({ ...options, ...this.#owner.options })}` : ''
+  #mark(options: Options): string {
+    const { opensItself, namesItself } = this.#owner
+    if (!opensItself && !namesItself) return ''
+    const name = namesItself ? ` ${this.#owner.getName({ ...options, ...this.#owner.options })}` : ''
     return `agent ${this.#number}${name}`
   }
 }

@@ -77,19 +77,24 @@ export class Tap implements Engine {
     setImmediate(() => setImmediate(() => this.#user !== undefined && this.socket.ref?.()))
   }
 
+  /** Its user has done with it: it is as it was when it was opened. Whoever gets it next may have it at once. */
+  leave(): void {
+    this.#user = undefined
+    if (!this.#tuned) return
+    ;(this.connection.link as SocketLink).retune()
+    this.#tuned = false
+  }
+
   /**
-   * Nobody has it: the tap watches it, it does not keep the process alive, and is as it was when it was opened.
+   * Nobody has it: the tap watches it, and it does not keep the process alive.
    *
    * @param timeout milliseconds after which it says 'timeout', and is closed; 0 for never
    */
   rest(timeout: number): void {
     const { socket } = this
-    this.#user = undefined
+    if (this.#user !== undefined || this.connection.engine !== this) return
     socket.unref?.()
     if (socket.timeout !== undefined && socket.timeout !== timeout) socket.setTimeout(timeout)
-    if (!this.#tuned) return
-    ;(this.connection.link as SocketLink).retune()
-    this.#tuned = false
   }
 
   /** Lets everybody hear what was kept back, and what follows. Returns whether the socket's close was among it. */
@@ -116,6 +121,11 @@ export class Tap implements Engine {
     const closed = this.#kept.find(([event]) => event === 'close')
     this.#kept = []
     if (closed !== undefined) emitPlain(this.socket, closed)
+  }
+
+  /** The answer has begun, and is for its user: nearly everything that a socket says. */
+  get isHeard(): boolean {
+    return this.#answered && !this.#keeping && this.#user !== undefined
   }
 
   /** Whether an event is to be emitted now. */
@@ -205,6 +215,7 @@ const plain = (socket: Socket): Socket => Object.getPrototypeOf(socket) as Socke
 const overrides = {
   emit(this: TappedSocket, ...args: unknown[]): boolean {
     const tap = this[TAP]
+    if (args[0] === 'data' && tap.isHeard) return emitPlain(this, args)
     if (!tap.admits(args)) return true
     const heard = emitPlain(this, args)
     tap.emitted(args[0])

@@ -3,7 +3,7 @@
  * turn comes. While it waits, its `destroy` is watched, which is what `abort()` and signals call, too; and its `setTimeout`,
  * which node applies to the socket that it does not have yet.
  */
-import type { ClientRequest } from 'node:http'
+import { ClientRequest } from 'node:http'
 
 export interface RequestWatcher {
   destroyed(error: Error | undefined): void
@@ -14,6 +14,24 @@ export interface RequestWatcher {
 const WATCHER = Symbol('keepwise watcher')
 
 type Watched = ClientRequest & { [WATCHER]?: RequestWatcher | undefined }
+type Methods = Pick<ClientRequest, 'destroy' | 'setTimeout'>
+
+const watched = ({ destroy, setTimeout }: Methods): Methods => ({
+  destroy(this: Watched, error) {
+    destroy.call(this, error)
+    this[WATCHER]?.destroyed(error)
+    return this as never
+  },
+  setTimeout(this: Watched, timeout, callback) {
+    setTimeout.call(this, timeout, callback)
+    this[WATCHER]?.timeoutSet(timeout)
+    return this
+  },
+})
+
+/** Those of nearly all requests: node's own. */
+const plain = ClientRequest.prototype
+const plainWatched = watched(plain)
 
 export class WatchedRequest {
   readonly #request: Watched
@@ -22,17 +40,10 @@ export class WatchedRequest {
     this.#request = request
     // Put there once, and left there: to take properties off again would make the whole request slower.
     if (!(WATCHER in request)) {
-      const { destroy, setTimeout } = request
-      request.destroy = function (this: Watched, error) {
-        destroy.call(this, error)
-        this[WATCHER]?.destroyed(error)
-        return this as never
-      }
-      request.setTimeout = function (this: Watched, timeout, callback) {
-        setTimeout.call(this, timeout, callback)
-        this[WATCHER]?.timeoutSet(timeout)
-        return this
-      }
+      const isPlain = request.destroy === plain.destroy && request.setTimeout === plain.setTimeout
+      const { destroy, setTimeout } = isPlain ? plainWatched : watched(request)
+      request.destroy = destroy
+      request.setTimeout = setTimeout
     }
     this.#request[WATCHER] = watcher
   }

@@ -37,7 +37,7 @@ export function connectionHeaders(raw: RawHeaders): ConnectionHeaders {
 
 function readConnection(value: unknown): void {
   // What nearly every response says, without a string for it.
-  if (value instanceof Uint8Array && says(value, 'keep-alive')) {
+  if (value === 'keep-alive' || (value instanceof Uint8Array && says(value, 'keep-alive'))) {
     found.persists = true
     return
   }

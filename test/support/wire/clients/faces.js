@@ -42,8 +42,9 @@ export function dispatch(pool, { url, ...request }, caller) {
 const ONE_PIECE = 50_000
 
 /**
- * By http.request or https.request. Settled when its 'close' comes, and once more for each 'close', error or response that
- * is one too many.
+ * By http.request or https.request. Settled when its 'close' comes, by what came first: the end of a response, or an error.
+ * There may be both, as where the rest of a body meets a closed connection after the response. Settled once more for each
+ * event that comes twice.
  *
  * @param {import('../../../../dist/index.js').Pool} pool  @param {Request} request  @param {Caller} caller
  */
@@ -51,23 +52,29 @@ export function request(pool, { url, method, headers, body }, caller) {
   const secure = url.startsWith('https:')
   const agent = secure ? pool.httpsAgent : pool.httpAgent
   const outgoing = (secure ? https : http).request(url, { agent, method, headers })
-  const ends = []
+  const seen = new Set()
+  let outcome
   let responded
+  const note = (event, result) => {
+    if (seen.has(event)) caller.settled({ error: new Error(`${event} came twice`) })
+    seen.add(event)
+    outcome ??= result
+  }
   caller.begun(() => (Math.random() < 0.5 ? outgoing.abort() : outgoing.destroy()))
   outgoing
     .on('finish', caller.sent)
-    .on('error', (error) => ends.push({ error }))
+    .on('error', (error) => note('error', { error }))
     .on('response', (response) => {
+      note('response')
       const { statusCode: status } = response
       response.resume()
       responded = new Promise((resolve) => response.once('close', resolve))
-      response.once('end', () => ends.push({ status })).once('error', (error) => ends.push({ error }))
+      response.on('end', () => note('end', { status })).on('error', (error) => note('response error', { error }))
     })
     .on('close', async () => {
+      note('close')
       await responded
-      const [outcome = { error: new Error('closed without a word') }, ...more] = ends
-      caller.settled(outcome)
-      for (const end of more) caller.settled(end)
+      caller.settled(outcome ?? { error: new Error('closed without a word') })
     })
   if (body === null || body.length <= ONE_PIECE) outgoing.end(body ?? undefined)
   else writePiecewise(outgoing, body)
