@@ -72,6 +72,8 @@ const tlsOpening = [...opening, 'secureConnect']
 const HEAD = 2048
 
 export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
+  /** node frees a connection a tick after its response: a request that is sent from the end of one can have it. */
+  override readonly patient = true
   private readonly request: NodeRequest
   private connection: Connection | undefined = undefined
   private tap: Tap | undefined = undefined
@@ -79,6 +81,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private settled = false
   /** Its connection has died and nothing is to be done about it: what the socket says is for the caller. */
   private over = false
+  /** `start` has not returned. */
+  private starting = false
   /** Something was written on the present connection. */
   private begun = false
   /** Something was heard on it since. */
@@ -93,14 +97,14 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** Where it is called back, if it has to wait. */
   private context: AsyncResource | undefined = undefined
   private timer: TimerHandle | undefined = undefined
-  /** A socket has been being opened for it for a tick: in node, the request would have it by now. */
-  private dialed = false
+  /** It was made in this turn: in node, it would have no socket yet. */
+  private isNew = true
+  /** It has had a connection. */
+  private hadConnection = false
   /** Milliseconds of silence after which its caller wants to hear 'timeout', where it has said so since it has, or had, a socket. */
   private time: number | undefined = undefined
   /** How node tells it. */
   private onTimeout: Listener | undefined = undefined
-  /** Its time runs while it waits. */
-  private isTimed = false
   /** 'timeout' was emitted while it waited. */
   private timedOut = false
   /** The socket is new, and its 'connect' has not been told to its caller yet. */
@@ -123,7 +127,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   start(): void {
     this.agent.core.taken()
+    this.starting = true
     this.acquire()
+    this.starting = false
   }
 
   // --- to the pool ---------------------------------------------------------------------------------------------------
@@ -145,7 +151,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (engine !== undefined && engine !== tap) tap.serveOn()
     this.tap = tap
     this.begun = this.answered = this.moving = false
-    this.dialed = true
+    this.hadConnection = true
     this.written = connection.reused && this.agent.movable ? new Written() : undefined
     this.unwatch()
     // The last one that is permitted says so, if it can still say anything.
@@ -240,7 +246,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       return
     }
     this.agent.reuses(this, tap.socket)
-    process.nextTick(lookBeforeFlush, this, tap)
+    // Its caller still runs, and may take its time.
+    if (this.starting) process.nextTick(lookBeforeFlush, this, tap)
+    else this.giveSocket(tap)
   }
 
   /** What it has collected goes out in the next tick, all at once: it must not turn out in the middle of that that it cannot. */
@@ -487,14 +495,20 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const { agent, request } = this
     this.context ??= new AsyncResource(CONTEXT)
     this.watch()
-    // node counts from when a request has a socket, be it still being opened: not while it stands in a queue.
-    this.isTimed = this.dialed || !this.route.origin.congested
-    if (!this.isTimed) return
-    process.nextTick(() => {
-      this.dialed = true
-    })
+    if (!this.route.origin.congested)
+      queueMicrotask(() => {
+        this.isNew = false
+      })
+    else this.isNew = false
     const timeout = this.time ?? request.timeout ?? agent.timeout
-    if (timeout) this.waitFor(timeout)
+    if (!timeout) return
+    if (this.hadConnection) this.waitFor(timeout)
+    else queueMicrotask(() => this.isTimed && this.waitFor(timeout))
+  }
+
+  /** node counts from when a request has a socket, be it still being opened: not while it stands in a queue. */
+  private get isTimed(): boolean {
+    return this.connection === undefined && !this.settled && (this.hadConnection || !this.route.origin.congested)
   }
 
   /** Says 'timeout' if there is no connection by then. */
@@ -528,8 +542,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   timeoutSet(timeout: number): void {
-    if (this.dialed || this.onTrial) this.time = timeout
-    if (this.connection === undefined && this.isTimed) this.waitFor(timeout)
+    if (this.hadConnection || this.onTrial) this.time = timeout
+    if (this.isTimed) this.waitFor(timeout)
   }
 
   /** The caller has destroyed the request. */
@@ -543,9 +557,11 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       connection.origin.discard(connection)
       this.fail(error ?? hangUp())
     } else {
-      this.route.origin.cancel(this)
+      const { origin } = this.route
       // node says nothing of a request aborted in a queue, but it does of one that has, or had, a socket.
-      this.fail(error ?? (this.dialed || this.replays > 0 ? hangUp() : undefined))
+      const isQueued = !this.hadConnection && (this.isNew || origin.congested)
+      origin.cancel(this)
+      this.fail(error ?? (this.request.aborted && !isQueued ? hangUp() : undefined))
     }
   }
 

@@ -12,8 +12,6 @@ type Created = (error: Error | null, socket?: Socket) => void
 
 export interface Dial {
   readonly clock: Clock
-  /** Whether to begin at once; else at the end of this turn, if it is still wanted then. */
-  readonly atOnce: boolean
   /** Longest time it may take, in milliseconds; 0: no limit. */
   readonly timeout: number
   /** May return the socket, call back with it, or throw. */
@@ -29,15 +27,13 @@ export interface Dial {
 const WAITS_FOR_TUNNEL = 'kWaitForProxyTunnel'
 
 export function dialThrough(dial: Dial): Dialer {
-  return (_target, done, wanted) => {
+  return (_target, done) => {
     let hasReturned = false
     const attempt = new Attempt(dial, (error, link) => {
       if (hasReturned) done(error, link)
       else queueMicrotask(() => done(error, link))
     })
-    // A response that is just coming to its end frees its connection within this turn.
-    if (dial.atOnce) attempt.begin()
-    else queueMicrotask(() => (wanted() ? attempt.begin() : attempt.skip()))
+    attempt.begin()
     hasReturned = true
     return { cancel: (error) => attempt.fail(error) }
   }
@@ -63,11 +59,6 @@ class Attempt {
     } catch (error) {
       this.fail(error as Error)
     }
-  }
-
-  skip(): void {
-    if (!this.#end()) return
-    this.done(null)
   }
 
   fail(error: Error): void {

@@ -98,7 +98,8 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   }
 
   get opensItself(): boolean {
-    return this.#agent.createConnection !== this.#plain.createConnection
+    // Through a proxy, it speaks to somebody else.
+    return this.#agent.createConnection !== this.#plain.createConnection || Boolean(this.options.proxyEnv)
   }
 
   get namesItself(): boolean {
@@ -117,8 +118,6 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
     const merged = this.#connectionOptions(route, options, clientRequest)
     return dialThrough({
       clock: core.clock,
-      // Nothing that could come free.
-      atOnce: route.origin.state.active === 0,
       timeout: core.options.connect.timeout,
       address: String(merged.socketPath ?? `${merged.host}:${merged.port}`),
       create: (created) => agent.createConnection(merged, created),

@@ -71,8 +71,8 @@ export class Dials {
 
   async #run(generation: number, warm: WarmCallback | undefined): Promise<void> {
     const startedAt = this.#clock.now()
-    const wanted = (): boolean => generation === this.#generation && (warm !== undefined || this.#owner.dialWanted())
-    const result = wanted() ? await this.#attempt(wanted) : {}
+    const wanted = generation === this.#generation && (warm !== undefined || this.#owner.dialWanted())
+    const result = wanted ? await this.#attempt() : {}
     const cancelled = generation === this.#generation || result.link !== undefined ? undefined : this.#cancelled
     this.count--
     if (warm !== undefined) this.warming--
@@ -80,14 +80,13 @@ export class Dials {
     warm?.(cancelled ?? result.error)
   }
 
-  #attempt(wanted: () => boolean): Promise<DialResult> {
+  #attempt(): Promise<DialResult> {
     return new Promise<DialResult>((resolve) => {
       const dial = this.#owner.dialer ?? this.#dial
-      const ended = (error: Error | null, link?: Link): void => {
+      const dialing = dial(this.#owner.target, (error, link) => {
         this.#running.delete(dialing)
-        resolve(error !== null ? { error } : link !== undefined ? { link } : {})
-      }
-      const dialing = dial(this.#owner.target, ended, wanted)
+        resolve(error === null ? { link: link as Link } : { error })
+      })
       this.#running.add(dialing)
     }).catch((error: Error) => ({ error })) // what net.connect refuses outright: a local address that is none
   }

@@ -65,6 +65,11 @@ export class Line extends AgendaItem {
     this.owner.lineShrank()
   }
 
+  /** Nobody will come any more: there is nobody to be looked after. */
+  close(): void {
+    this.agenda.cancel(this)
+  }
+
   wake(now: number): number {
     for (let due = this.#due(now); due !== undefined; due = this.#due(now)) {
       const error = this.owner.timeoutError(now - due.waitingSince)

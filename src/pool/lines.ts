@@ -50,6 +50,11 @@ export class Lines {
     for (const line of [this.any, this.forNew]) line.refuse(line.size, error)
   }
 
+  /** Nobody will come any more. */
+  close(): void {
+    for (const line of [this.any, this.forNew]) line.close()
+  }
+
   #of(waiter: Waiter): Line {
     return waiter.wantsNew ? this.forNew : this.any
   }

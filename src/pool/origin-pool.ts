@@ -58,6 +58,8 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   readonly #dials: Dials
   readonly #balance: Balance
   readonly #warmUps: WarmUps
+  /** Those in line are served at the end of this turn. */
+  #servesLater = false
   /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
   #handing = false
   /** Those that came back meanwhile: offered anew when it is over. */
@@ -277,6 +279,12 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#stock.idle.list()
   }
 
+  /** The pool knows it no longer: it is quiet. */
+  forget(): void {
+    this.forgotten = true
+    this.#lines.close()
+  }
+
   /** Acts on caps that have changed. */
   capsChanged(): void {
     this.#keeper.trim()
@@ -409,7 +417,8 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     if (dials && slots.take(this)) this.#dials.start()
     this.#core.stirred(this)
     this.#journal.waits(waiter, this.waiting)
-    this.#serveLine()
+    if (waiter.patient && this.#stock.open.size > this.#stock.unused) this.#serveLater()
+    else this.#serveLine()
   }
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
@@ -461,16 +470,26 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
       free = this.#lines.any.size === 0 ? undefined : this.#picker.take(now)
     }
     this.#handing = false
-    for (const kept of this.#keptMeanwhile.splice(0))
-      if (kept.state === 'idle') {
-        this.#stock.idle.remove(kept)
-        this.#offer(kept, now)
-      }
+    if (this.#keptMeanwhile.length > 0)
+      for (const kept of this.#keptMeanwhile.splice(0))
+        if (kept.state === 'idle') {
+          this.#stock.idle.remove(kept)
+          this.#offer(kept, now)
+        }
     this.#serveLine()
     this.lineShrank()
   }
 
   // --- inside: opening and ending ------------------------------------------------------------------------------------
+
+  #serveLater(): void {
+    if (this.#servesLater) return
+    this.#servesLater = true
+    queueMicrotask(() => {
+      this.#servesLater = false
+      this.#serveLine()
+    })
+  }
 
   /** Sees to it that something comes for everybody in line, as far as the caps allow. */
   #serveLine(): void {

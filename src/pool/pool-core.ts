@@ -204,7 +204,7 @@ export class PoolCore {
 
   /** An origin has nothing to do. */
   quieted(origin: OriginPool): void {
-    this.#quiet.add(origin)
+    if (!origin.forgotten) this.#quiet.add(origin)
     if (origin.fleeting) this.#forget(origin)
     else if (this.#quiet.size > MOST_QUIET_ORIGINS) this.#forget(this.#quiet.values().next().value)
     if (this.slots.used === 0) this.agenda.cancel(this.#heartbeat)
@@ -245,7 +245,7 @@ export class PoolCore {
     this.#quiet.delete(origin)
     this.#origins.delete(origin.key)
     this.#forgotten.add(origin.counters)
-    origin.forgotten = true
+    origin.forget()
   }
 }
 

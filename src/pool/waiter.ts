@@ -19,6 +19,8 @@ export abstract class Waiter {
   hasWaited = false
   /** Only a connection that is opened from now on will do. */
   wantsNew = false
+  /** Those that are in use may come free within this turn of the event loop: none is opened for it before it is over. */
+  readonly patient: boolean = false
 
   get node(): ListNode<Waiter> {
     this.#node ??= new ListNode<Waiter>(this)

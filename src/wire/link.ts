@@ -76,12 +76,5 @@ export interface Dialing {
   cancel(error: Error): void
 }
 
-/**
- * Opens a link and calls `done` exactly once, never before it returned: with a link, with an error, or with neither if it
- * has not begun by the time when `wanted` says that nobody needs it any more.
- */
-export type Dialer = (
-  target: Target,
-  done: (error: Error | null, link?: Link) => void,
-  wanted: () => boolean,
-) => Dialing
+/** Opens a link and calls `done` exactly once, never before it returned. */
+export type Dialer = (target: Target, done: (error: Error | null, link?: Link) => void) => Dialing

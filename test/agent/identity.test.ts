@@ -7,8 +7,7 @@ import { join } from 'node:path'
 import tls from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { differencesOf, identityOf, isFleeting, labelOf } from '../../src/agent/identity.js'
-import { testScripted, testServer, until } from '../dispatcher/support.js'
-import { forever, request, respond } from '../support/servers/script-steps.js'
+import { testServer, until } from '../dispatcher/support.js'
 import { SECOND_NAME, testCertificates } from '../support/tls.js'
 import {
   allKinds,
@@ -27,7 +26,6 @@ const { ca, client, untrusted } = certificates
 
 /** Those of which node makes two connections, too. */
 const nodeKnows: Record<string, CallOptions> = {
-  ca: { ca: [ca, untrusted.cert] },
   'cert and key': client,
   ciphers: { ciphers: `TLS_AES_128_GCM_SHA256:${tls.DEFAULT_CIPHERS}` },
   sigalgs: { sigalgs: 'ECDSA+SHA256:RSA-PSS+SHA256' },
@@ -54,13 +52,10 @@ const weKnow: Record<string, CallOptions> = {
 }
 
 /** What is the same as nothing. */
-const nothing: Record<string, CallOptions> = {
-  'rejectUnauthorized: true': { rejectUnauthorized: true },
-  'checkServerIdentity of tls': { checkServerIdentity: tls.checkServerIdentity },
+const tlsNothing: Record<string, CallOptions> = {
+  'checkServerIdentity as it is': { checkServerIdentity: tls.checkServerIdentity },
   'ca undefined': { ca: undefined },
   'cert null': { cert: null as never },
-  'family 0': { family: 0 },
-  'hints 0': { hints: 0 },
 }
 
 async function connectionsFor(
@@ -79,9 +74,12 @@ describeKinds('TLS options of a request', allKinds, ({ make }) => {
     expect(await connectionsFor(make(), options)).toEqual([2, 2])
   })
 
-  it.each(Object.entries(nothing).slice(0, -2))('%s: the same connections', async (name, options) => {
-    // node makes a name of `rejectUnauthorized: true`.
-    if (name === 'rejectUnauthorized: true' && make === nodeKind.make) return
+  it('ca: connections of its own, which are used again', async () => {
+    const agents = make({ trusting: false })
+    expect(await connectionsFor(agents, { ca: [ca, untrusted.cert] }, { ca })).toEqual([2, 2])
+  })
+
+  it.each(Object.entries(tlsNothing))('%s: the same connections', async (_, options) => {
     expect(await connectionsFor(make(), options)).toEqual([4])
   })
 
@@ -98,7 +96,7 @@ describeKinds('TLS options of a request', ourKinds, ({ make }) => {
   })
 
   it('certificates in two buffers of the same bytes are the same, in two of different bytes are not', async () => {
-    const agents = { httpAgent: make().httpAgent, httpsAgent: secureDropIn({ keepAlive: true }) }
+    const agents = make({ trusting: false })
     const server = await testServer({ tls: true })
     for (const each of [ca, ca, `${ca}\n`]) await complete(agents, server.origin, { ca: Buffer.from(each) })
     expect(server.connections.map(({ requests }) => requests.length)).toEqual([2, 1])
@@ -189,10 +187,13 @@ describeKinds('what else tells connections apart', ourKinds, ({ make }) => {
     }
   })
 
-  it.each(['family 0', 'hints 0'])('but not %s', async (name) => {
+  it.each<[string, CallOptions]>([
+    ['family 0', { family: 0 }],
+    ['hints 0', { hints: 0 }],
+  ])('but not %s', async (_, options) => {
     const server = await testServer()
     const agents = make()
-    for (const each of [{}, nothing[name]]) await complete(agents, server.origin, each)
+    for (const each of [{}, options]) await complete(agents, server.origin, each)
     expect(server.connections).toHaveLength(1)
   })
 
@@ -364,17 +365,4 @@ describe('TLS sessions', () => {
       })
     }
   })
-})
-
-it('a request whose options are gone never gets a connection that somebody else may have tampered with', async () => {
-  // One agent of methods of its own, one without: they share a server, and no connection.
-  const server = await testScripted(forever(request(), respond()))
-  const agent = secureDropIn()
-  expect(agent.protocol).toBe('https:')
-  const pool = trustingPool()
-  await completeOver(pool.httpAgent, server.origin)
-  pool.httpAgent.getName = () => 'everybody'
-  await completeOver(pool.httpAgent, server.origin)
-  await completeOver(pool.httpAgent, server.origin)
-  expect(server.connections.map(({ requests }) => requests.length)).toEqual([1, 2])
 })

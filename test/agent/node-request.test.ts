@@ -29,7 +29,7 @@ async function wire() {
     socket
       .on('error', () => {})
       .on('data', (data) => {
-        received[index] += data
+        received[index] = `${received[index]}${data}`
       })
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -239,6 +239,7 @@ describe('a request', () => {
     release(request, other)
     release(request, socket)
     expect(socket._httpMessage).toBeNull()
+    socket.removeAllListeners() // node's own want a request
   })
 })
 

@@ -15,6 +15,8 @@ export { Call, type CallOptions } from '../replay/caller.js'
 
 /** Limits, by node's names. */
 export interface Limits {
+  /** Whether they trust the certificates of the tests. @default true */
+  readonly trusting?: boolean
   readonly maxSockets?: number
   readonly maxTotalSockets?: number
   readonly maxFreeSockets?: number
@@ -33,27 +35,27 @@ export interface Kind {
 export const nodeKind: Kind = {
   name: "node's own agents",
   ours: false,
-  make: (limits) =>
+  make: ({ trusting, ...limits } = {}) =>
     untilFinished({
       httpAgent: new http.Agent({ keepAlive: true, ...limits }),
-      httpsAgent: new https.Agent({ keepAlive: true, ca: testCertificates().ca, ...limits }),
+      httpsAgent: new https.Agent({ keepAlive: true, ...trust(trusting), ...limits }),
     }),
 }
 
 export const dropInKind: Kind = {
   name: 'HttpAgent and HttpsAgent',
   ours: true,
-  make: (limits) =>
+  make: ({ trusting, ...limits } = {}) =>
     untilFinished({
       httpAgent: dropIn({ keepAlive: true, ...limits }),
-      httpsAgent: secureDropIn({ keepAlive: true, ca: testCertificates().ca, ...limits }),
+      httpsAgent: secureDropIn({ keepAlive: true, ...trust(trusting), ...limits }),
     }),
 }
 
 export const poolKind: Kind = {
   name: "a pool's agents",
   ours: true,
-  make: (limits) => trustingPool(byOurNames(limits)),
+  make: ({ trusting, ...limits } = {}) => agentPool({ ...byOurNames(limits), connect: trust(trusting) }),
 }
 
 export const ourKinds = [dropInKind, poolKind] as const
@@ -81,10 +83,16 @@ export function secureDropIn(options?: ConstructorParameters<typeof HttpsAgent>[
 
 /** A pool that trusts the certificates of the tests, and ends with the test. */
 export function trustingPool(options: PoolOptions = {}): Pool {
-  const pool = createPool({ ...options, connect: { ca: testCertificates().ca, ...options.connect } })
+  return agentPool({ ...options, connect: { ...trust(), ...options.connect } })
+}
+
+function agentPool(options: PoolOptions): Pool {
+  const pool = createPool(options)
   onTestFinished(() => pool.destroy())
   return pool
 }
+
+const trust = (trusting = true): { ca?: string } => (trusting ? { ca: testCertificates().ca } : {})
 
 function byOurNames({ maxSockets, maxTotalSockets, maxFreeSockets, scheduling }: Limits = {}): PoolOptions {
   return {

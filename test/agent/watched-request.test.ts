@@ -26,16 +26,13 @@ describe('a request that is watched', () => {
   it('tells that it is destroyed once it is so, and with what', () => {
     const failure = new Error('enough')
     const request = waiting()
-    let wasDestroyed = false
+    const seen: unknown[] = []
     new WatchedRequest(request, {
-      destroyed: (error) => {
-        wasDestroyed = request.destroyed
-        expect(error).toBe(failure)
-      },
+      destroyed: (error) => void seen.push([error, request.destroyed]),
       timeoutSet: () => {},
     })
     expect(request.destroy(failure)).toBe(request)
-    expect(wasDestroyed).toBe(true)
+    expect(seen).toEqual([[failure, true]])
   })
 
   it('tells so when it is aborted, and by its signal', async () => {

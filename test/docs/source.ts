@@ -68,6 +68,17 @@ export function constantKeys(path: string, name: string): string[] {
   return initializer.properties.map((property) => (property.name as ts.PropertyName).getText())
 }
 
+/** The strings that a constant is declared with, wherever they stand in it. */
+export function constantStrings(path: string, name: string): string[] {
+  const strings: string[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isStringLiteral(node)) strings.push(node.text)
+    node.forEachChild(visit)
+  }
+  visit(find(path, name, ts.isVariableDeclaration).initializer as ts.Expression)
+  return strings
+}
+
 /** The constants of a file that are numbers, products of numbers included: `const MEMORY = 24 * 60 * 60 * 1_000`. */
 export function numbersOf(path: string): Record<string, number> {
   const numbers: Record<string, number> = {}

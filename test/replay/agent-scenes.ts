@@ -10,7 +10,7 @@ import { Call, type CallOptions, sendByHttp } from './caller.js'
 import { descriptors, type Ending, endings, type RaceTrack, serveAll, type TrackPool, untilIdle } from './race-track.js'
 
 /** One way of a round trip that keeps a request waiting for its evidence for some time; for connections made meanwhile. */
-const LONG_WAY = 60
+const LONG_WAY = 45
 export const TWO_ROUND_TRIPS = 4 * LONG_WAY
 
 export type Begin = (request: ClientRequest) => void

@@ -9,7 +9,7 @@ import { awaitingConnection, awaitingResponse, onTrial, race, type SceneOptions 
 import { Call, sendByHttp } from './caller.js'
 import { serve, TRACK, untilIdle, useTrack } from './race-track.js'
 
-const TIMEOUT = 150
+const TIMEOUT = 100
 
 /** How a caller sets a time for its request; what it hears is counted elsewhere. */
 const ways: Record<string, { options?: SceneOptions; set?: (request: ClientRequest) => void }> = {

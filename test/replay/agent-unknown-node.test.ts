@@ -1,5 +1,5 @@
 /** A Node whose requests are not built as expected: agents say so, send nothing again, and look before they reuse. */
-import { OutgoingMessage } from 'node:http'
+import { type ClientRequest, OutgoingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { blockLoop, catchingUncaught, send, until } from '../dispatcher/support.js'
@@ -79,19 +79,30 @@ describeWith(TRACK, 'on a Node that is not known', () => {
       expect(pool.stats()).toMatchObject({ pending: 0, active: 0 })
     })
 
-    it('if it did not', async () => {
+    const moments: Record<string, (request: ClientRequest, end: () => void) => void> = {
+      'if it finds out as it writes': (request, end) => {
+        request.once('socket', () => {
+          end()
+          request.write('one')
+          request.end('two')
+        })
+      },
+      'if it finds out before it is given the socket': (request, end) => {
+        request.write('one')
+        request.end('two')
+        end()
+      },
+    }
+    it.each(Object.entries(moments))('%s', async (_when, begin) => {
       const caught = await catchingUncaught(async () => {
         const { server, pool } = await warm(track, { on: poolOnUnknownNode(track) })
         await sleep(120)
-        const call = new Call(pool, server.origin, { method: 'POST' }, (request) => {
-          request.write('one')
-          request.once('socket', () => {
+        const call = new Call(pool, server.origin, { method: 'POST' }, (request) =>
+          begin(request, () => {
             server.connections[0]!.raw.destroy()
             blockLoop(20)
-            request.write('two')
-            request.end('three')
-          })
-        })
+          }),
+        )
         await call.ended
         expect(call.only('error', 'close')).toEqual(['error ECONNRESET', 'close'])
         expect(call.error!.cause).toMatchObject({ verdict: 'unsent', refusal: 'unknown-node' })

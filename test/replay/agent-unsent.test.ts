@@ -50,20 +50,20 @@ describeWith(TRACK, 'a request of an agent of which nothing was written when its
           await expectMoved(scene, call, 'late')
           expect(replayed(server).method).toBe('POST')
         })
-
-      it('goes to another connection where its own was new, and had idled for half a second', async () => {
-        const server = await track.server(undefined, { tls })
-        const pool = track.pool()
-        const call = new Call(pool, server.origin, { method: 'POST' }, nothing)
-        await until(() => call.sockets.length === 1)
-        await sleep(550)
-        server.connections[0]!.destroy()
-        await until(() => call.sockets.length === 2)
-        expect(call.reused).toEqual([false, false])
-        call.request.end('late')
-        await expectMoved({ server, pool }, call, 'late')
-      })
     })
+
+  it('goes to another connection where its own was new, and had idled for half a second', async () => {
+    const server = await track.server()
+    const pool = track.pool()
+    const call = new Call(pool, server.origin, { method: 'POST' }, nothing)
+    await until(() => call.sockets.length === 1)
+    await sleep(550)
+    server.connections[0]!.destroy()
+    await until(() => call.sockets.length === 2)
+    expect(call.reused).toEqual([false, false])
+    call.request.end('late')
+    await expectMoved({ server, pool }, call, 'late')
+  })
 
   it('fails where its own was new just before: the next one would hardly do better', async () => {
     const server = await track.server()
@@ -173,18 +173,20 @@ describeWith(TRACK, 'a request of an agent whose connection turns out to be gone
     ],
   }
 
-  for (const tls of [false, true])
-    it.each(Object.entries(ways))(
-      `loses nothing of what is written, and has it written once: %s, TLS: ${tls}`,
-      async (_how, [write, body]) => {
-        const { call, server, pool } = await writeTooLate(write, { tls })
-        expect(call).toMatchObject({ statusCode: 200, error: undefined, reused: [true, false] })
-        expect(`${replayed(server).body}`).toBe(body)
-        expect(call.only('finish', 'response', 'close')).toEqual(['finish', 'response 200', 'close'])
-        expect(pool.replays).toEqual([])
-        expect(pool.stats()).toMatchObject({ opened: 2, replayed: 0, pending: 0, closed: { stale: 1 } })
-      },
-    )
+  const cases = Object.entries(ways).map(([how, [write, body]]) => ({ how, write, body, tls: false }))
+  cases.push(...cases.slice(3).map((each) => ({ ...each, tls: true })))
+
+  it.each(cases)(
+    'loses nothing of what is written, and has it written once: $how, TLS: $tls',
+    async ({ write, body, tls }) => {
+      const { call, server, pool } = await writeTooLate(write, { tls })
+      expect(call).toMatchObject({ statusCode: 200, error: undefined, reused: [true, false] })
+      expect(`${replayed(server).body}`).toBe(body)
+      expect(call.only('finish', 'response', 'close')).toEqual(['finish', 'response 200', 'close'])
+      expect(pool.replays).toEqual([])
+      expect(pool.stats()).toMatchObject({ opened: 2, replayed: 0, pending: 0, closed: { stale: 1 } })
+    },
+  )
 
   describe('loses nothing where pieces had been collected before, and more come', () => {
     const one = '1'.repeat(9_000)
@@ -218,6 +220,27 @@ describeWith(TRACK, 'a request of an agent whose connection turns out to be gone
       expect(call).toMatchObject({ statusCode: 200, error: undefined })
       expect(`${replayed(server).body}` === `${one}${one}${two}end`).toBe(true)
     })
+  })
+
+  it.each(cases)('loses nothing of what was collected for it: $how, TLS: $tls', async ({ write, body, tls }) => {
+    const { server, pool } = await warm(track, { tls })
+    await sleep(LONG_IDLE)
+    const call = new Call(pool, server.origin, { method: 'POST' }, (request) => {
+      write(request)
+      server.connections[0]!.raw.destroy()
+      blockLoop(DELIVERY)
+    })
+    await call.ended
+    expect(call).toMatchObject({ statusCode: 200, error: undefined })
+    expect(`${replayed(server).body}`).toBe(body)
+    expect(call.only('prefinish', 'finish', 'response', 'close')).toEqual([
+      ...['prefinish', 'finish', 'response 200', 'close'],
+    ])
+    // It has not seen the one that was gone.
+    expect(call.reused).toEqual([false])
+    expect(pool.replays).toEqual([])
+    await untilIdle(pool)
+    expect(pool.stats()).toMatchObject({ opened: 2, replayed: 0, pending: 0, closed: { stale: 1 } })
   })
 
   it('hears "drain" where it waits for that', async () => {
