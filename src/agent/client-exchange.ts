@@ -496,7 +496,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     this.context ??= new AsyncResource(CONTEXT)
     this.watch()
     if (!this.route.origin.congested)
-      queueMicrotask(() => {
+      process.nextTick(() => {
         this.isNew = false
       })
     else this.isNew = false
@@ -538,7 +538,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   destroyed(error: Error | undefined): void {
-    this.abandon(error)
+    // node says nothing of a request aborted in a queue, but it does of one that has, or had, a socket.
+    const isQueued = !this.hadConnection && (this.isNew || this.route.origin.congested)
+    this.abandon(error ?? (isQueued ? undefined : hangUp()))
   }
 
   timeoutSet(timeout: number): void {
@@ -546,23 +548,18 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (this.isTimed) this.waitFor(timeout)
   }
 
-  /** The caller has destroyed the request. */
+  /** The caller has destroyed the request: without an error here, node finds its own. */
   private abandon(error?: Error): void {
     if (this.settled) return
     const { connection } = this
-    if (connection !== undefined) {
+    if (connection === undefined) this.route.origin.cancel(this)
+    else {
       this.written?.fail()
       this.leave()
       connection.retire('aborted')
       connection.origin.discard(connection)
-      this.fail(error ?? hangUp())
-    } else {
-      const { origin } = this.route
-      // node says nothing of a request aborted in a queue, but it does of one that has, or had, a socket.
-      const isQueued = !this.hadConnection && (this.isNew || origin.congested)
-      origin.cancel(this)
-      this.fail(error ?? (this.request.aborted && !isQueued ? hangUp() : undefined))
     }
+    this.fail(error)
   }
 
   private fail(error: Error | undefined): void {

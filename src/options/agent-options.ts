@@ -15,8 +15,8 @@ import { elsewhere, LIVENESS_DEFAULT, optionNames, type PoolOptions } from './po
  * - `keepAlive` (default `false`, as in node; `true` if an option of the pool's is given): whether idle sockets are kept.
  * - `maxSockets` (Infinity): `maxConnections`. `maxTotalSockets` (Infinity): `maxTotalConnections`.
  * - `maxFreeSockets` (256): `maxIdleConnections`. `scheduling` (`'lifo'`): the same.
- * - `timeout` (none): milliseconds of silence until 'timeout' is emitted; of an idle socket, until it is closed:
- *   `keepAliveTimeout` and `keepAliveMaxTimeout`.
+ * - `timeout` (none): milliseconds of silence until a socket says 'timeout'; one that is idle is closed then, whatever the
+ *   server advertises. Where it advertises nothing, it is also the `keepAliveTimeout`.
  * - `keepAliveMsecs` (1000): if given, `liveness.idle`, in whole seconds.
  * - `agentKeepAliveTimeoutBuffer` (1000): if given, `keepAliveMargin`.
  * - Options of net.connect and tls.connect: for every connection.
@@ -88,8 +88,7 @@ function fromNode(node: http.AgentOptions & { agentKeepAliveTimeoutBuffer?: numb
     maxConnections: maxSockets || Infinity,
     maxTotalConnections: maxTotalSockets ?? Infinity,
     ...(scheduling && { scheduling }),
-    // Of an idle socket it holds whatever the server advertises.
-    ...(timeout && { keepAliveTimeout: timeout, keepAliveMaxTimeout: timeout }),
+    ...(timeout && { keepAliveTimeout: timeout }),
     ...(agentKeepAliveTimeoutBuffer !== undefined && { keepAliveMargin: agentKeepAliveTimeoutBuffer }),
     ...(keepAliveMsecs && { liveness: { ...presets[LIVENESS_DEFAULT], idle: wholeSeconds(keepAliveMsecs) } }),
   }

@@ -111,12 +111,13 @@ export interface PoolOptions {
    */
   readonly replay?: ReplayLevel
   /**
-   * Longest wait for the response headers after a request was sent, as in undici. 0: no limit.
+   * Longest wait for the response headers after a request was sent over the dispatcher, as in undici. Over an agent node's
+   * `timeout` and the client's own limits hold. 0: no limit.
    * @default 300_000
    */
   readonly headersTimeout?: number
   /**
-   * Longest wait between two chunks of a response body, as in undici. 0: no limit.
+   * Longest wait between two chunks of a response body over the dispatcher, as in undici. 0: no limit.
    * @default 300_000
    */
   readonly bodyTimeout?: number

@@ -1,5 +1,7 @@
 /** docs/errors.md has every class, code and field, and callers get what its table says: each row is provoked. */
 import { once } from 'node:events'
+import http, { type ClientRequest, type IncomingMessage } from 'node:http'
+import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
 import { request } from 'undici'
 import { describe, expect, it } from 'vitest'
@@ -220,5 +222,115 @@ describe('the table of what the caller sees', () => {
       return failureOf(request(`${origin}/hangs`, { dispatcher: pool.dispatcher }))
     })
     expect(error).toBe(reason)
+  })
+})
+
+describe('the table of what comes through the agents', () => {
+  const rows = page.table('Through the agents', 'Over an agent')
+
+  /** The whole response, or the failure of the request or of the response. */
+  const answer = async (request: ClientRequest): Promise<void> => {
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    for await (const _ of response);
+  }
+
+  const overAgent = (path: string, options: PoolOptions = {}): Promise<Failure> =>
+    withPool(options, (pool, { origin }) => failureOf(answer(http.get(origin + path, { agent: pool.httpAgent }))))
+
+  /** One request holds the only connection, others wait for it. */
+  const crowded = (options: PoolOptions, others: number): Promise<Failure> =>
+    withPool({ maxConnections: 1, ...options }, async (pool, { origin }) => {
+      const send = () => http.get(`${origin}/hangs`, { agent: pool.httpAgent }).on('error', () => {})
+      const requests = Array.from({ length: 1 + others }, send)
+      return failureOf(answer(requests.at(-1) as ClientRequest))
+    })
+
+  const viaTls = async (port: number, options: PoolOptions = {}): Promise<Failure> => {
+    const pool = keepwise.createPool(options)
+    try {
+      return await failureOf(answer(https.get({ host: '127.0.0.1', port, agent: pool.httpsAgent })))
+    } finally {
+      pool.destroy()
+    }
+  }
+
+  const provokeOverAgent: Readonly<Record<string, () => Promise<Failure>>> = {
+    ECONNREFUSED: async () => viaTls(await closedPort()),
+    ETIMEDOUT: async () => {
+      const server = await muteServer()
+      try {
+        return await viaTls((server.address() as AddressInfo).port, { connect: { timeout: 100 } })
+      } finally {
+        server.close()
+      }
+    },
+    EPROTO: () => withServer({}, ({ port }) => viaTls(port)),
+    ECONNRESET: () => overAgent('/closes'),
+    ERR_KEEPWISE_ACQUIRE_TIMEOUT: () => crowded({ acquireTimeout: 50 }, 1),
+    ERR_KEEPWISE_QUEUE_FULL: () => crowded({ maxWaiting: 1 }, 2),
+    ERR_KEEPWISE_CLOSED: () =>
+      withPool({}, (pool, { origin }) => {
+        setTimeout(() => pool.destroy(), 50)
+        return failureOf(answer(http.get(`${origin}/hangs`, { agent: pool.httpAgent })))
+      }),
+  }
+
+  it('has a row for each failure that is provoked here', () => {
+    expect(rows.map((row) => code(row['Over an agent']))).toEqual(Object.keys(provokeOverAgent))
+  })
+
+  it.each(rows.map((row) => [code(row['Over an agent']), row['Its cause'] as string]))(
+    '%s has the cause: %s',
+    async (name, written) => {
+      const { error, cause } = await (provokeOverAgent[name] as () => Promise<Failure>)()
+      expect(error.code).toBe(name)
+      const names = [...written.matchAll(/`([^`]*)`/g)].map((match) => match[1])
+      if (names.length === 0) expect(cause).toBeUndefined()
+      else expect(names).toContain(cause instanceof keepwise.KeepwiseError ? cause.name : cause?.code)
+    },
+  )
+
+  it('says that a reset is one as well', async () => {
+    const { error, cause } = await overAgent('/resets')
+    expect([error.code, cause?.name]).toEqual(['ECONNRESET', 'ConnectionError'])
+  })
+
+  it('says that a pool that was closed before gives no cause', async () => {
+    const { error, cause } = await withPool({}, async (pool, { origin }) => {
+      await pool.close()
+      return failureOf(answer(http.get(origin, { agent: pool.httpAgent })))
+    })
+    expect([error.code, cause]).toEqual(['ERR_KEEPWISE_CLOSED', undefined])
+  })
+
+  it('says that what comes once a response has begun is node’s alone', async () => {
+    const broken = await withServer(
+      (_request, response) => {
+        response.writeHead(200, { 'content-length': 9 }).write('x', () => response.destroy())
+      },
+      async ({ origin }) => {
+        await using pool = keepwise.createPool()
+        return failureOf(answer(http.get(origin, { agent: pool.httpAgent })))
+      },
+    )
+    expect([broken.error.code, broken.error.message, broken.cause]).toEqual(['ECONNRESET', 'aborted', undefined])
+    const babble = await overAgent('/babbles')
+    expect([babble.error.code, babble.cause]).toEqual(['HPE_INVALID_CONSTANT', undefined])
+  })
+
+  it('says that a request whose caller has ended it gets what node gives it', async () => {
+    const ways: ((request: ClientRequest, agent: http.Agent) => void)[] = [
+      (request) => request.destroy(),
+      (request) => request.abort(),
+      (_request, agent) => agent.destroy(),
+    ]
+    for (const end of ways) {
+      const { error, cause } = await withPool({}, async (pool, { origin }) => {
+        const request = http.get(`${origin}/hangs`, { agent: pool.httpAgent })
+        setTimeout(() => end(request, pool.httpAgent), 50)
+        return failureOf(answer(request))
+      })
+      expect([error.code, error.message, cause]).toEqual(['ECONNRESET', 'socket hang up', undefined])
+    }
   })
 })

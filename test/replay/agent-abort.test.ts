@@ -144,7 +144,7 @@ describeWith(TRACK, 'a pool, after a request of its agent was given up', () => {
     await call.ended
     expect(call.only('error', 'response', 'close')).toEqual(['error ECONNRESET', 'close'])
     await until(() => pool.stats().dialing === 0)
-    expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, active: 0, replayed: 1 })
+    expect(pool.stats()).toMatchObject({ pending: 0, waiting: 0, active: 0, replayed: 1, opened: 1 })
     expect(bodiesOf(server).flat()).toEqual([''])
   })
 

@@ -66,12 +66,17 @@ describeWith(TRACK, 'the caller of a request of an agent that is sent again', ()
     expect(caught).toEqual([])
   })
 
-  it('hears of the close of the first socket on that socket', async () => {
+  it.each([
+    ['at once', race],
+    ['after a trial', onTrial],
+  ])('hears of the close of the first socket on that socket, once (sent again %s)', async (_when, scene) => {
     let closed = 0
-    const { call } = await race(track, {}, (request) => {
+    const { call } = await scene(track, {}, (request) => {
       request.once('socket', (socket) => socket.on('close', () => closed++))
       request.end('text')
     })
+    await track.wire.mend()
+    await call.ended
     expect(call.statusCode).toBe(200)
     await until(() => closed === 1)
     await turns()
@@ -226,6 +231,19 @@ describeWith(TRACK, 'the asynchronous context of a request of an agent', () => {
     await last.ended
     expect(last.reused).toEqual([true])
     expect([...next].sort()).toEqual([...told, 'close'].map((what) => `${what}: next`).sort())
+  })
+
+  it('is kept where it has waited in line for a connection that another request gives back', async () => {
+    const seen = new Set<string>()
+    const pool = track.pool({ maxConnections: 1 })
+    const server = await track.server([request(), serveAll])
+    const other = storage.run('other', () => new Call(pool, server.origin))
+    const call = storage.run('mine', () => new Call(pool, server.origin, { method: 'POST' }, watch(seen)))
+    await until(() => server.connections[0]?.requests.length === 1)
+    await server.connections[0]!.send('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n')
+    await Promise.all([other.ended, call.ended])
+    expect(call.reused).toEqual([true])
+    expect([...seen].sort()).toEqual([...told, 'close'].map((what) => `${what}: mine`).sort())
   })
 
   it('is kept where it fails, by the pool or for want of proof, and where its time is over', async () => {

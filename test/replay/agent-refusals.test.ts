@@ -7,9 +7,9 @@ import { until } from '../dispatcher/support.js'
 import { describeWith } from '../support/requirements.js'
 import { close, interim, request, reset, send as say, silence } from '../support/servers/script-steps.js'
 import type { Script } from '../support/servers/scripted.js'
-import { onTrial, race, warm } from './agent-scenes.js'
+import { type Begin, onTrial, race, warm } from './agent-scenes.js'
 import { Call, type CallOptions } from './caller.js'
-import { endings, serve, TRACK, useTrack } from './race-track.js'
+import { endings, serve, TRACK, untilIdle, useTrack } from './race-track.js'
 
 const methods = ['GET', 'POST'] as const
 
@@ -77,31 +77,44 @@ describeWith(TRACK, 'a request of an agent that died is not sent again', () => {
     expect(error?.code).toMatch(/^HPE_/)
   })
 
-  it('where its caller has taken the socket’s end into its own hands', async () => {
-    const server = await track.server([serve(), request(), silence()])
-    const pool = track.pool({ replay: 'closing' })
-    await new Call(pool, server.origin).ended
-    const call = new Call(pool, server.origin)
-    await until(() => server.connections[0]!.requests.length === 2)
-    call.request.socket!.destroy()
-    await call.ended
-    expect(call.only('error', 'close')).toEqual(['error ECONNRESET', 'close'])
-    expect(pool.replays).toEqual([])
-    expect(pool.stats()).toMatchObject({ opened: 1, pending: 0, active: 0 })
+  describe('where its caller has taken the socket’s end into its own hands', () => {
+    const failure = new Error('enough')
+    const moments: Record<string, { body?: string; begin?: Begin }> = {
+      'before it has written anything': { begin: () => {} },
+      'after that': { body: 'text' },
+    }
+    for (const [moment, { body, begin }] of Object.entries(moments))
+      it.each([undefined, failure])(`${moment}, with %o`, async (given) => {
+        const server = await track.server([serve(), request(), silence()])
+        const pool = track.pool({ replay: 'closing' })
+        await new Call(pool, server.origin).ended
+        await untilIdle(pool)
+        const call = new Call(pool, server.origin, { method: 'PUT', body: body ?? null }, begin)
+        if (body === undefined) await until(() => call.sockets.length === 1)
+        else await until(() => server.connections[0]!.requests.length === 2)
+        call.request.socket!.destroy(given)
+        await call.ended
+        expect(call.only('socket', 'error', 'close')).toHaveLength(3)
+        if (given !== undefined) expect(call.error).toBe(given)
+        else expect(call.error).toMatchObject({ code: 'ECONNRESET', message: 'socket hang up' })
+        expect(pool.replays).toEqual([])
+        await until(() => pool.stats().active === 0)
+        expect(pool.stats()).toMatchObject({ opened: 1, pending: 0, dialing: 0 })
+      })
   })
 
-  it('where its caller destroys the socket with an error, which is its own', async () => {
+  it('where its caller has destroyed it, whose error is left as it is', async () => {
     const failure = new Error('enough')
     const server = await track.server([serve(), request(), silence()])
     const pool = track.pool({ replay: 'closing' })
     await new Call(pool, server.origin).ended
     const call = new Call(pool, server.origin)
     await until(() => server.connections[0]!.requests.length === 2)
-    call.request.socket!.destroy(failure)
+    call.request.destroy(failure)
     await call.ended
     expect(call.error).toBe(failure)
-    expect(pool.replays).toEqual([])
-    expect(pool.stats()).toMatchObject({ opened: 1, pending: 0, active: 0 })
+    expect(failure.cause).toBeUndefined()
+    expect(pool.stats()).toMatchObject({ opened: 1, pending: 0, closed: { aborted: 1 } })
   })
 
   it('where the agent is destroyed under it', async () => {
@@ -112,6 +125,7 @@ describeWith(TRACK, 'a request of an agent that died is not sent again', () => {
     await until(() => server.connections[0]!.requests.length === 2)
     pool.httpAgent.destroy()
     await call.ended
+    expect(call.error!.cause).toBeUndefined()
     expect(call.only('error', 'close')).toEqual(['error ECONNRESET', 'close'])
     expect(pool.replays).toEqual([])
     expect(pool.stats()).toMatchObject({ opened: 1, pending: 0, active: 0, closed: { 'pool-closed': 1 } })

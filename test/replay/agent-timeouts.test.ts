@@ -7,7 +7,7 @@ import { describeWith } from '../support/requirements.js'
 import { close, request } from '../support/servers/script-steps.js'
 import { awaitingConnection, awaitingResponse, onTrial, race, type SceneOptions } from './agent-scenes.js'
 import { Call, sendByHttp } from './caller.js'
-import { serve, TRACK, untilIdle, useTrack } from './race-track.js'
+import { serve, serveAll, TRACK, untilIdle, useTrack } from './race-track.js'
 
 const TIMEOUT = 100
 
@@ -121,6 +121,16 @@ describeWith(TRACK, 'the time of a request of an agent', () => {
       expect(call.only('timeout')).toEqual(['timeout'])
     },
   )
+
+  it('that was over while it waited is over once: not again on the connection that it is given', async () => {
+    const silent = (nth: number) => (nth === 1 ? [serveAll] : [request()])
+    const { call, server } = await awaitingConnection(track, { scripts: silent, timeout: TIMEOUT, body: 'text' })
+    await until(() => call.only('timeout').length > 0)
+    await track.wire.mend()
+    await until(() => server.connections[1]?.requests.length === 1)
+    await sleep(2 * TIMEOUT)
+    expect(call.only('timeout', 'error')).toEqual(['timeout'])
+  })
 
   it('that is set while it is on trial holds on the connection that it is given', async () => {
     const silent = (nth: number) => (nth === 1 ? [serve()] : [request()])
