@@ -203,7 +203,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   dies(word: LastWord, error: Error | undefined): void {
     const { connection, tap } = this
     if (connection === undefined || tap === undefined || this.onTrial || this.moving) return
-    if (this.answered || this.over || this.isOwnDoing(word, error)) {
+    // The pool was destroyed: one that has its whole response does not hear of it.
+    if (word === 'error' && this.request.res?.complete) tap.swallow()
+    else if (this.answered || this.over || this.isOwnDoing(word, error)) {
       this.noteEnd(connection)
       if (tap.pass()) this.settle()
     } else if (this.begun) this.diedUnder(connection, tap, word, error)
@@ -224,6 +226,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     tap.leave()
     this.settle()
     if (begun) {
+      // RFC 9112 9.6: it has said that it is the last one.
+      if (saysClose(request)) connection.retire('server-close')
       this.noteHeaders(connection, request.res?.rawHeaders)
       connection.origin.release(connection)
     } else connection.origin.giveBack(connection)
@@ -349,12 +353,13 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const hadIdled = connection.reused || clock.now() - connection.grantedAt >= SHORTEST_IDLE_TIMER
     const movable = agent.movable && canBeTakenOff(request, tap.socket)
     if (word === 'end') tap.socket.destroy()
-    if (movable && hadIdled && this.replays < MOST_REPLAYS) {
+    const byPeer = endedByPeer(connection.link.ending, connection.closeReason)
+    if (byPeer && movable && hadIdled && this.replays < MOST_REPLAYS) {
       if (!connection.reused) this.replays++
       this.moveOn(connection)
       return
     }
-    const refusal = !hadIdled ? 'new-connection' : movable ? 'too-many' : 'unknown-node'
+    const refusal = !hadIdled ? 'new-connection' : !byPeer ? 'not-the-peer' : movable ? 'too-many' : 'unknown-node'
     this.lose(connection, error, { verdict: 'unsent', refusal })
   }
 
@@ -399,7 +404,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     this.try(connection, now, { byPeer: true, movable, requestTimeout: true }, () => {
       this.answered = true
       this.written = undefined
-      if (tap.pass()) this.settle()
+      tap.pass()
     })
   }
 
@@ -610,6 +615,13 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 const lookBeforeFlush = (exchange: ClientExchange, tap: Tap): void => exchange.lookBeforeFlush(tap)
 
 const IDEMPOTENCY_KEY_LINE = new RegExp(`\\r\\n${IDEMPOTENCY_KEY}:[ \\t]*[^ \\t\\r]`, 'i')
+
+/** Headers that were given as an array are nowhere but in what was written. */
+function saysClose(request: NodeRequest): boolean {
+  const value = request.getHeader('connection')
+  if (value !== undefined) return /\bclose\b/i.test(String(value))
+  return request.getHeader('host') === undefined && /\r\nconnection:[^\r]*\bclose\b/i.test(request._header ?? '')
+}
 
 const hasBody = (request: NodeRequest): boolean =>
   /\r\n(transfer-encoding:|content-length:[ \t]*[1-9])/i.test(request._header ?? '')

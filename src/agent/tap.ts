@@ -114,6 +114,12 @@ export class Tap implements Engine {
     return false
   }
 
+  /** What was kept back is for nobody, but what follows is. */
+  swallow(): void {
+    this.#kept = []
+    this.#keeping = false
+  }
+
   /** The request has left: what was kept back is for nobody, but that the socket is closed. */
   drop(): void {
     this.#user = undefined

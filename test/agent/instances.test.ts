@@ -43,9 +43,12 @@ describe.each(agents)('%s', (_, make, Class) => {
 
   it('has every method that node’s has', () => {
     const agent = make() as unknown as Record<string, unknown>
+    const methods: string[] = []
     for (let proto = Class.prototype; proto !== Object.prototype; proto = Object.getPrototypeOf(proto))
-      for (const name of Object.getOwnPropertyNames(proto))
-        if (name !== 'constructor') expect([name, typeof agent[name]]).toEqual([name, 'function'])
+      for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(proto)))
+        if (typeof value === 'function' && !name.startsWith('_')) methods.push(name)
+    expect(methods).toEqual(expect.arrayContaining(['addRequest', 'createConnection', 'on', 'destroy']))
+    for (const name of methods) expect([name, typeof agent[name]]).toEqual([name, 'function'])
   })
 
   it('gives the names that node’s gives', () => {

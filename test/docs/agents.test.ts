@@ -58,7 +58,7 @@ describe('the options of the drop-in classes', () => {
     maxTotalSockets: { value: 7, comesTo: { maxTotalConnections: 7 } },
     maxFreeSockets: { value: 7, comesTo: { maxIdleConnections: 7 } },
     scheduling: { value: 'fifo', comesTo: { scheduling: 'fifo' } },
-    timeout: { value: 7_000, comesTo: { keepAliveTimeout: 7_000, keepAliveMaxTimeout: 7_000 } },
+    timeout: { value: 7_000, comesTo: { keepAliveTimeout: 7_000 } },
     keepAliveMsecs: { value: 6_500, comesTo: { liveness: { ...livenessPresets.cloud, idle: 7_000 } } },
     agentKeepAliveTimeoutBuffer: { value: 700, comesTo: { keepAliveMargin: 700 } },
     proxyEnv: { value: {}, comesTo: {} },
@@ -84,6 +84,13 @@ describe('the options of the drop-in classes', () => {
       for (const key of Object.keys(comesTo)) expect(optionNames).toContain(key)
     },
   )
+
+  it('have a connection closed that idles for as long as "timeout", whatever its server advertises', async () => {
+    const agent = ended(new HttpAgent({ keepAlive: true, timeout: 100 }))
+    const closed = new Promise((resolve) => agent.pool.on('close', ({ reason }) => resolve(reason)))
+    await get(await serve(['Keep-Alive: timeout=60']), agent)
+    expect(await Promise.race([closed, sleep(2_000)])).toBe('idle-timeout')
+  })
 
   it('that are 0 mean the default, for maxSockets and maxFreeSockets', () => {
     const agent = new HttpAgent({ maxSockets: 0, maxFreeSockets: 0 })

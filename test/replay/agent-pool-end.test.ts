@@ -93,10 +93,12 @@ describeWith(TRACK, 'a request of an agent that is being sent again', () => {
 describeWith(TRACK, 'a request of an agent on trial', () => {
   const track = useTrack()
 
-  it('waits for two round trips, and not for ever', async () => {
-    const { call, pool } = await onTrial(track, BODY)
+  it('waits for two round trips, and not for ever, with one descriptor more for so long', async () => {
+    const { call, pool, before } = await onTrial(track, BODY)
     const diedAt = performance.now()
+    expect(descriptors()).toBe(before - BOTH_ENDS + 1)
     await call.ended
+    expect(descriptors()).toBe(before - BOTH_ENDS)
     expect(performance.now() - diedAt).toBeGreaterThan(TWO_ROUND_TRIPS - 40)
     expect(performance.now() - diedAt).toBeLessThan(1200)
     expect(call.error?.cause?.evidence?.watched).toBeGreaterThan(TWO_ROUND_TRIPS)
@@ -110,13 +112,6 @@ describeWith(TRACK, 'a request of an agent on trial', () => {
     await call.ended
     expect(performance.now() - mendedAt).toBeLessThan(150)
     expect(pool.replays).toMatchObject([{ verdict: 'refused', evidence: { fin: true, reset: true, acknowledged: 0 } }])
-  })
-
-  it('has one descriptor more, for as long as that is of use', async () => {
-    const { call, before } = await onTrial(track, BODY)
-    expect(descriptors()).toBe(before - BOTH_ENDS + 1)
-    await call.ended
-    expect(descriptors()).toBe(before - BOTH_ENDS)
   })
 
   it('does not count as one that waits for a connection', async () => {

@@ -69,7 +69,8 @@ describeWith(TRACK, 'a 408 that crosses a request of an agent', () => {
 
       it('has its connection closed where the server does not do so itself', async () => {
         const ending: Ending = (connection) => connection.send(requestTimeout({ body: 'too late' }))
-        const { server, pool } = await warm(track, { tls })
+        const scripts = (nth: number) => (nth === 1 ? [serve()] : [serveAll])
+        const { server, pool } = await warm(track, { tls, scripts })
         const { sent: call } = await track.strand(server, ending, () => new Call(pool, server.origin))
         await until(() => pool.replays.length === 1)
         await track.wire.mend()

@@ -1,5 +1,5 @@
 /**
- * Random lives of a pool, three side by side, for some 25 s: in some its load goes through the dispatcher, in others through
+ * Random lives of a pool, three side by side, for some 20 s: in some its load goes through the dispatcher, in others through
  * the agents. A failure names its seed: `SEED=<number>` repeats that life
  * as far as chance allows (the kernel and the machine have a say, too), `SOAK=<seconds>` goes on for longer.
  */
@@ -10,7 +10,7 @@ import { certificateFor } from '../support/wire/certificate.js'
 import { isRepeatable, type Life, live } from '../support/wire/faults.js'
 
 /** No life begins later than that. */
-const SECONDS = { dispatcher: Number(process.env.SOAK ?? 12), agents: Number(process.env.SOAK ?? 8) }
+const SECONDS = { dispatcher: Number(process.env.SOAK ?? 12), agents: Number(process.env.SOAK ?? 6) }
 const SIDE_BY_SIDE = 3
 
 const isRepetition = process.env.SEED !== undefined
