@@ -121,7 +121,7 @@ class Attempt {
 function asNodeSaysIt(error: Error): Error {
   if (!(error as NodeJS.ErrnoException).code?.startsWith('ERR_SSL_')) return error
   const { EPROTO } = constants.errno
-  return Object.assign(new Error(`write EPROTO ${error.message}`, { cause: error }), {
+  return Object.assign(new Error(`write EPROTO ${error.message}`), {
     errno: -EPROTO,
     code: 'EPROTO',
     syscall: 'write',

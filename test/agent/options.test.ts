@@ -104,7 +104,7 @@ describeKinds('the limits', allKinds, ({ make }) => {
 })
 
 describe('limits that are changed', () => {
-  it('maxSockets: raised, those who wait go on at once, unlike with node; lowered, the others finish', async () => {
+  it('maxSockets: raised, those who wait go on at once, unlike with node', async () => {
     const { server, held, release } = await holdingServer()
     const agent = dropIn({ keepAlive: true, maxSockets: 1 })
     const calls = Array.from({ length: 4 }, () => completeOver(agent, server.origin))
@@ -112,12 +112,21 @@ describe('limits that are changed', () => {
     agent.maxSockets = 3
     await until(() => held.length === 3)
     expect(server.connections).toHaveLength(3)
-    agent.maxSockets = 1
-    expect(agent.pool.stats()).toMatchObject({ active: 3, waiting: 1 })
-    release()
     const timer = setInterval(release, 2)
     await Promise.all(calls)
     clearInterval(timer)
+  })
+
+  it('maxSockets: lowered, what runs is finished, and what is too much is closed', async () => {
+    const { server, held, release } = await holdingServer()
+    const agent = dropIn({ keepAlive: true, maxSockets: 3 })
+    const calls = Array.from({ length: 3 }, () => completeOver(agent, server.origin))
+    await until(() => held.length === 3)
+    agent.maxSockets = 1
+    expect(agent.pool.stats()).toMatchObject({ active: 3 })
+    release()
+    await Promise.all(calls)
+    await untilFree(agent, 1)
     const [one, two] = [completeOver(agent, server.origin), completeOver(agent, server.origin)]
     await until(() => held.length === 1)
     expect(agent.pool.stats()).toMatchObject({ active: 1, waiting: 1 })
