@@ -12,7 +12,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import type { TimerHandle } from '../clock.js'
 import { addCause, ConnectionError, type ReplayVerdict } from '../errors.js'
 import { connectionHeaders } from '../keepalive/headers.js'
 import type { Connection } from '../pool/connection.js'
@@ -20,23 +19,22 @@ import { endedByPeer } from '../pool/ending.js'
 import { type Casualty, type Finding, investigate } from '../pool/investigate.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { Waiter } from '../pool/waiter.js'
-import { IDEMPOTENCY_KEY, isIdempotent, MOST_REPLAYS } from '../replay/permission.js'
+import { MOST_REPLAYS } from '../replay/permission.js'
 import type { Dialer } from '../wire/link.js'
 import { hangUp } from './hang-up.js'
 import {
   canBeTakenOff,
   enterContext,
   failWithoutSocket,
-  type Listener,
   type NodeRequest,
   type Piece,
   plugIn,
   release,
   takeOff,
-  tellTimeout,
-  timeoutListener,
   unplug,
 } from './node-request.js'
+import { hasBody, isHarmless, isRequestTimeout, saysClose } from './request-facts.js'
+import { RequestTime } from './request-time.js'
 import type { Route } from './routes.js'
 import { type LastWord, NOT_NOW, Tap, type TapUser } from './tap.js'
 import { type RequestWatcher, WatchedRequest } from './watched-request.js'
@@ -68,9 +66,6 @@ const CONTEXT = 'KeepwiseRequest'
 const opening = ['connect', 'ready']
 const tlsOpening = [...opening, 'secureConnect']
 
-/** Bytes of a response in which its status and its `Connection` are looked for. */
-const HEAD = 2048
-
 export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** node frees a connection a tick after its response: a request that is sent from the end of one can have it. */
   override readonly patient = true
@@ -96,17 +91,11 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private replays = 0
   /** Where it is called back, if it has to wait. */
   private context: AsyncResource | undefined = undefined
-  private timer: TimerHandle | undefined = undefined
+  private readonly time: RequestTime
   /** It was made in this turn: in node, it would have no socket yet. */
   private isNew = true
   /** It has had a connection. */
   private hadConnection = false
-  /** Milliseconds of silence after which its caller wants to hear 'timeout', where it has said so since it has, or had, a socket. */
-  private time: number | undefined = undefined
-  /** How node tells it. */
-  private onTimeout: Listener | undefined = undefined
-  /** 'timeout' was emitted while it waited. */
-  private timedOut = false
   /** The socket is new, and its 'connect' has not been told to its caller yet. */
   private unannounced = false
   private watched: WatchedRequest | undefined = undefined
@@ -119,6 +108,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   ) {
     super()
     this.request = request as NodeRequest
+    this.time = new RequestTime(this.request, agent.core.clock, agent.timeout)
   }
 
   get clientRequest(): ClientRequest {
@@ -263,25 +253,12 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   private giveSocket({ socket }: Tap): void {
-    const { request, agent } = this
-    request.onSocket(socket)
-    const timeout = this.time ?? request.timeout ?? agent.timeout
-    if (timeout !== undefined && socket.timeout !== timeout) socket.setTimeout?.(timeout)
-    if (this.time !== undefined || this.timedOut) this.takeTimeAlong(socket)
+    this.request.onSocket(socket)
+    this.time.arrive(socket)
     if (this.connection?.requests !== 1) return
     this.unannounced = true
     process.nextTick(() => {
       if (this.unannounced) this.announce()
-    })
-  }
-
-  /** The time that its caller has given it holds on this socket, too; but node says 'timeout' once for a request. */
-  private takeTimeAlong(socket: Tap['socket']): void {
-    const { request, time, timedOut } = this
-    const listener = timedOut ? undefined : this.onTimeout
-    process.nextTick(() => {
-      if (timedOut || listener !== undefined) tellTimeout(request, socket, listener)
-      if (time !== undefined && request.socket === socket) socket.setTimeout?.(time)
     })
   }
 
@@ -329,8 +306,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private leave(): void {
     const { request } = this
     const tap = this.tap as Tap
-    this.onTimeout ??= timeoutListener(request, tap.socket)
-    if (request.socket !== null && this.onTimeout !== undefined) this.time ??= tap.socket.timeout
+    this.time.leave(tap.socket)
     takeOff(request, tap.socket, this.written?.pieces ?? [])
     tap.drop()
     this.connection = this.tap = this.written = undefined
@@ -382,9 +358,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
    * has no body that can have been too slow, is repeated anyway (RFC 9110 15.5.9).
    */
   private mayBeUnasked(bytes: Uint8Array): boolean {
-    if (bytes[9] !== 0x34 || bytes[10] !== 0x30 || bytes[11] !== 0x38) return false // '408'
-    const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, HEAD)).toString('latin1')
-    if (!/^HTTP\/1\.[01] 408 /.test(head) || !/\r\nconnection:[ \t]*close[ \t]*\r\n/i.test(head)) return false
+    if (!isRequestTimeout(bytes)) return false
     const { link } = this.connection as Connection
     if (this.harmless && !hasBody(this.request)) return true
     let acknowledged: number | undefined
@@ -434,8 +408,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     core.onTrial.add(this)
     written?.suspend()
     if (movable) {
-      this.onTimeout = timeoutListener(request, tap.socket)
-      if (this.onTimeout !== undefined) this.time = tap.socket.timeout
+      this.time.leave(tap.socket)
       unplug(request)
     }
     this.watch()
@@ -497,7 +470,6 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   private wait(): void {
-    const { agent, request } = this
     this.context ??= new AsyncResource(CONTEXT)
     this.watch()
     if (!this.route.origin.congested)
@@ -505,28 +477,14 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
         this.isNew = false
       })
     else this.isNew = false
-    const timeout = this.time ?? request.timeout ?? agent.timeout
-    if (!timeout) return
-    if (this.hadConnection) this.waitFor(timeout)
-    else queueMicrotask(() => this.isTimed && this.waitFor(timeout))
+    if (!this.time.value) return
+    if (this.hadConnection) this.time.run()
+    else queueMicrotask(() => this.isTimed && this.time.run())
   }
 
   /** node counts from when a request has a socket, be it still being opened: not while it stands in a queue. */
   private get isTimed(): boolean {
     return this.connection === undefined && !this.settled && (this.hadConnection || !this.route.origin.congested)
-  }
-
-  /** Says 'timeout' if there is no connection by then. */
-  private waitFor(timeout: number): void {
-    const { clock } = this.agent.core
-    if (this.timer !== undefined) clock.clearTimer(this.timer)
-    this.timer = undefined
-    if (timeout > 0)
-      this.timer = clock.setTimer(() => {
-        this.timer = undefined
-        this.timedOut = true
-        this.request.emit('timeout')
-      }, timeout)
   }
 
   /** Wants to know when the caller destroys the request while it has no socket that would tell. */
@@ -537,9 +495,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private unwatch(): void {
     this.watched?.end()
     this.watched = undefined
-    if (this.timer === undefined) return
-    this.agent.core.clock.clearTimer(this.timer)
-    this.timer = undefined
+    this.time.stop()
   }
 
   destroyed(error: Error | undefined): void {
@@ -549,8 +505,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   timeoutSet(timeout: number): void {
-    if (this.hadConnection || this.onTrial) this.time = timeout
-    if (this.isTimed) this.waitFor(timeout)
+    if (this.hadConnection) this.time.set(timeout)
+    if (this.isTimed) this.time.run(timeout)
   }
 
   /** The caller has destroyed the request: without an error here, node finds its own. */
@@ -572,7 +528,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const { request, context } = this
     const { destroyed } = request
     this.settle()
-    const tell = (): void => failWithoutSocket(request, error, this.timedOut)
+    const tell = (): void => failWithoutSocket(request, error, this.time.isOver)
     // One that is destroyed may be aborted in the same turn: node tells of that first.
     const tellInTurn = (): void => (destroyed ? process.nextTick(tell) : tell())
     if (context === undefined) tellInTurn()
@@ -590,11 +546,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   // --- facts ---------------------------------------------------------------------------------------------------------
 
-  /** Whether a repetition does no harm. */
   private get harmless(): boolean {
-    const { request } = this
-    if (isIdempotent(request.method) || request.getHeader(IDEMPOTENCY_KEY)) return true
-    return IDEMPOTENCY_KEY_LINE.test(request._header ?? '') // headers that were given as an array
+    return isHarmless(this.request)
   }
 
   private noteHeaders(connection: Connection, rawHeaders: readonly string[] | undefined): void {
@@ -613,15 +566,3 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 }
 
 const lookBeforeFlush = (exchange: ClientExchange, tap: Tap): void => exchange.lookBeforeFlush(tap)
-
-const IDEMPOTENCY_KEY_LINE = new RegExp(`\\r\\n${IDEMPOTENCY_KEY}:[ \\t]*[^ \\t\\r]`, 'i')
-
-/** Headers that were given as an array are nowhere but in what was written. */
-function saysClose(request: NodeRequest): boolean {
-  const value = request.getHeader('connection')
-  if (value !== undefined) return /\bclose\b/i.test(String(value))
-  return request.getHeader('host') === undefined && /\r\nconnection:[^\r]*\bclose\b/i.test(request._header ?? '')
-}
-
-const hasBody = (request: NodeRequest): boolean =>
-  /\r\n(transfer-encoding:|content-length:[ \t]*[1-9])/i.test(request._header ?? '')

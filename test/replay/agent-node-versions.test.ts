@@ -61,8 +61,10 @@ describeWith(TRACK, 'http.request', () => {
           expect(Object.keys(request!.headers)).toContain(kinds[kind])
         }
         const failed = await track.cross(server, endings.halfClose, () => client.call('send', server.origin, 'string'))
+        // The client is a process of its own: it may hear of the FIN a moment before the acknowledgement.
+        expect(['unknown', 'closing']).toContain(failed.error.cause.verdict)
         expect(failed).toMatchObject({
-          error: { code: 'ECONNRESET', cause: { refusal: 'not-proven', verdict: 'unknown' } },
+          error: { code: 'ECONNRESET', cause: { refusal: 'not-proven' } },
           told: ['socket', 'finish', 'error', 'close'],
         })
         expect(await client.call('send', server.origin)).toMatchObject({ status: 200 })
