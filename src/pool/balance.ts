@@ -25,6 +25,11 @@ export class Balance {
     return this.size < this.caps.options.maxConnections
   }
 
+  /** Whether there are more than its own cap allows: it was lowered. */
+  get isOver(): boolean {
+    return this.size > this.caps.options.maxConnections
+  }
+
   /** Connections that will be free without anybody's doing: dials, and idle ones that are being looked at. */
   get supply(): number {
     return this.dials.count + this.stock.settling

@@ -288,6 +288,8 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   /** Acts on caps that have changed. */
   capsChanged(): void {
     this.#keeper.trim()
+    for (let { spare } = this.#stock; spare !== undefined && this.#isOver; { spare } = this.#stock)
+      this.close(spare, 'surplus')
     this.#serveLine()
   }
 
@@ -423,7 +425,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
-    if (this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
+    if (this.#isOver || this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
     else if (this.#handing) {
       this.#keeper.keep(connection, now, false)
       this.#keptMeanwhile.push(connection)
@@ -442,6 +444,11 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     if (own === undefined) return true
     const other = next.#lines.first
     return next.size === 0 && other !== undefined && other.waitingSince < own.waitingSince
+  }
+
+  /** Whether a cap was lowered below what is open. */
+  get #isOver(): boolean {
+    return this.#balance.isOver || this.#core.slots.isOver
   }
 
   /** Whether what is open keeps a connection from being opened that somebody insists on. */

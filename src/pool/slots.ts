@@ -35,6 +35,11 @@ export class Slots {
     return this.used < this.#max && this.next === undefined
   }
 
+  /** Whether more are taken than the cap allows: it was lowered. */
+  get isOver(): boolean {
+    return this.used > this.#max
+  }
+
   /** Takes a slot for a dial, or puts the origin in line and returns false. */
   take(origin: OriginPool): boolean {
     const { next } = this
