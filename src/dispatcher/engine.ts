@@ -62,6 +62,8 @@ class ConnectionClient extends Client implements Engine {
   }
 
   attach(): void {
+    // Another engine may have left it so that it does not keep the process alive; undici knows of its own doings only.
+    this.#socket.ref()
     for (const [index, listeners] of this.#shelved.entries())
       for (const listener of listeners) this.#socket.on(heard[index] as string, listener)
     this.#shelved = []

@@ -42,7 +42,7 @@ it('an agent shows nothing of requests that are over, be they aborted, refused o
   await complete(pool, server.origin)
 })
 
-it('the heap does not grow over 3000 requests, of which some fail', async () => {
+it('the heap does not grow with every 1500 requests, of which some fail', async () => {
   const server = await testServer({ keepAliveTimeout: 0 })
   const source = `
     import { HttpAgent } from 'keepwise'
@@ -60,15 +60,19 @@ it('the heap does not grow over 3000 requests, of which some fail', async () => 
       gc()
       return process.memoryUsage().heapUsed
     }
-    await many(1000)
-    const before = await many(500)
-    const after = await many(3000)
-    console.log(JSON.stringify({ grown: after - before, origins: Object.keys(agent.pool.stats().origins).length }))
+    let before = await many(1500)
+    const grown = []
+    for (let round = 0; round < 4; round++) {
+      const after = await many(1500)
+      grown.push(after - before)
+      before = after
+    }
+    console.log(JSON.stringify({ grown, origins: Object.keys(agent.pool.stats().origins).length }))
   `
   const { stdout, stderr } = await runOnNode(20, { source }, { flags: ['--expose-gc'], timeout: 20_000 })
   expect(stderr).toBe('')
   const { grown, origins } = JSON.parse(stdout)
   expect(origins).toBe(1)
-  // 3000 requests of 100 bytes each, kept, would be more.
-  expect(grown).toBeLessThan(250_000)
+  // The first rounds still compile. 100 bytes kept of each request would show in all of them.
+  expect(Math.min(...grown)).toBeLessThan(100_000)
 })

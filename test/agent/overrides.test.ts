@@ -298,8 +298,7 @@ describeKinds('createConnection', ourKinds, ({ make }) => {
     const server = await testServer()
     let calls = 0
     class Counting extends HttpAgent {
-      // @ts-expect-error the types of node do not show it
-      override createConnection(options: net.NetConnectOpts): Socket {
+      createConnection(options: net.NetConnectOpts): Socket {
         calls++
         return net.connect(options)
       }

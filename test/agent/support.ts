@@ -8,10 +8,16 @@ import type { Socket } from 'node:net'
 import { describe, onTestFinished } from 'vitest'
 import { createPool, HttpAgent, HttpsAgent, type Pool, type PoolOptions } from '../../src/index.js'
 import { until } from '../dispatcher/support.js'
-import { type Agents, Call, type CallOptions } from '../replay/caller.js'
+import { type Agents, Call, type CallOptions as PlainCallOptions } from '../replay/caller.js'
 import { testCertificates } from '../support/tls.js'
 
-export { Call, type CallOptions } from '../replay/caller.js'
+export { Call } from '../replay/caller.js'
+
+export type CallOptions = PlainCallOptions & https.RequestOptions
+
+/** What node's types do not show of an agent. */
+export const optionsOf = (agent: http.Agent): Record<string, unknown> =>
+  (agent as unknown as { options: Record<string, unknown> }).options
 
 /** Limits, by node's names. */
 export interface Limits {
