@@ -82,11 +82,9 @@ describeKinds('the limits', allKinds, ({ make }) => {
     await untilFree(agents.httpAgent, 2)
     const next = new Call(agents, server.origin)
     await until(() => next.sockets.length === 1)
-    await until(() => held.length === 3 || held.length === 1)
+    await until(() => server.requestCount() === 3)
     release()
     await next.ended
-    const expected = [first!, last!].sort((a, b) => a.sockets[0]!.localPort! - b.sockets[0]!.localPort!)
-    expect(expected).toHaveLength(2)
     expect(next.sockets[0]).toBe((scheduling === 'lifo' ? last : first)!.sockets[0])
   })
 

@@ -298,7 +298,7 @@ describeKinds('createConnection', ourKinds, ({ make }) => {
     const server = await testServer()
     let calls = 0
     class Counting extends HttpAgent {
-      createConnection(options: net.NetConnectOpts): Socket {
+      override createConnection(options: net.NetConnectOpts): Socket {
         calls++
         return net.connect(options)
       }

@@ -3,8 +3,8 @@
 import axios from 'axios'
 import { createPool } from '../../../dist/index.js'
 
-export const title = 'keepwise, axios'
-export const about = '`httpAgent: pool.httpAgent`'
+export const title = 'axios on keepwise'
+export const about = ''
 
 export function open() {
   const { httpAgent, httpsAgent } = createPool()

@@ -3,8 +3,8 @@
 import got from 'got'
 import { createPool } from '../../../dist/index.js'
 
-export const title = 'keepwise, got'
-export const about = '`agent: { http: pool.httpAgent }`'
+export const title = 'got on keepwise'
+export const about = ''
 
 export function open() {
   const { httpAgent, httpsAgent } = createPool()

@@ -3,8 +3,8 @@
 import { createPool } from '../../../dist/index.js'
 import { throughAgents } from '../senders.js'
 
-export const title = 'keepwise, http.request'
-export const about = '`agent: pool.httpAgent`'
+export const title = 'http on keepwise'
+export const about = ''
 
 export function open() {
   const pool = createPool()
