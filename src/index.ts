@@ -16,6 +16,7 @@ export function createPool(options?: PoolOptions): Pool {
   return new Pool(resolveOptions(options), { clock: systemClock, native: loadNative() })
 }
 
+export type { PoolHttpAgent, PoolHttpsAgent } from './agent/agents.js'
 export { HttpAgent, HttpsAgent } from './drop-in.js'
 export {
   AcquireTimeoutError,

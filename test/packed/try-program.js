@@ -26,6 +26,15 @@ export async function tryProgram(checks, project, major, program) {
   )
   checks.equal(found.fetched, twenty('/fetch'), 'fetch gets 20 answers through the pool')
   checks.equal(found.requested, twenty('/request'), 'request gets 20 answers')
+  checks.equal(found.agents, [true, true, true, true], 'the agents are agents of node')
+  checks.equal(found.throughAgent, twenty('/agent'), "http.get gets 20 answers through the pool's agent")
+  checks.equal(found.throughDropIn, twenty('/drop-in'), 'and through a drop-in')
+  const [connection, ...others] = server.connectionsOf('/agent')
+  checks.check(
+    others.length === 0 && connection?.paths.includes('/fetch'),
+    '20 sequential requests of the agent use one connection, the one that fetch has used',
+  )
+  checks.equal(server.connectionsOf('/drop-in').length, 1, '20 sequential requests of a drop-in use one connection')
   checks.equal(server.connectionsOf('/fetch').length, 1, '20 sequential fetches use one connection')
   checks.equal(server.connectionsOf('/request').length, 1, '20 sequential requests use one connection')
   checks.check(
@@ -49,6 +58,7 @@ async function controlOf(binary, project) {
 function checkCapabilities(checks, { capabilities, node }, { hasKoffi }) {
   const native = hasKoffi && process.platform === 'linux'
   checks.equal(capabilities.tcpInfo, native, 'capabilities.tcpInfo says whether the kernel can be asked')
+  checks.equal(capabilities.requestReplay, true, 'capabilities.requestReplay: the requests of this Node are known')
   checks.equal(typeof capabilities.koffi, native ? 'string' : 'undefined', 'capabilities.koffi is its version')
   checks.equal(typeof capabilities.why, native ? 'undefined' : 'string', 'capabilities.why says what is missing')
   const [major, minor] = node.split('.').map(Number)

@@ -2,11 +2,12 @@
  * Uses a pool as a program would, prints what it found as one line of JSON, and leaves a pool open: its idle connection
  * must not keep the process alive.
  */
+const http = require('node:http')
 const { globalDispatchers } = require('./global-dispatchers.cjs')
 
 const origin = process.env.ORIGIN
 
-exports.exercise = async (createPool) => {
+exports.exercise = async ({ createPool, HttpAgent, HttpsAgent }) => {
   // Before anything else: which dispatcher does fetch use of itself?
   await fetch(`${origin}/plain`).then((response) => response.text())
   const found = { node: process.versions.node, globalDispatchers: globalDispatchers() }
@@ -23,6 +24,14 @@ exports.exercise = async (createPool) => {
     found.requested.push(`${response.statusCode} ${await response.body.text()}`)
   }
   found.capabilities = pool.capabilities
+  const dropIn = new HttpAgent({ keepAlive: true, maxSockets: 50 })
+  found.agents = [pool.httpAgent, pool.httpsAgent, dropIn, new HttpsAgent()].map((agent) => agent instanceof http.Agent)
+  found.throughAgent = []
+  found.throughDropIn = []
+  for (let n = 0; n < 20; n++) {
+    found.throughAgent.push(await get('/agent', pool.httpAgent))
+    found.throughDropIn.push(await get('/drop-in', dropIn))
+  }
 
   const closed = createPool()
   await closed.dispatcher.request({ origin, path: '/closed', method: 'GET' }).then(({ body }) => body.text())
@@ -33,6 +42,18 @@ exports.exercise = async (createPool) => {
   found.destroyed = await codeOfRequest(destroyed)
 
   console.log(JSON.stringify(found))
+}
+
+/** Status and body, through an agent. */
+function get(path, agent) {
+  return new Promise((resolve, reject) => {
+    const request = http.get(`${origin}${path}`, { agent }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (chunk) => (text += chunk))
+      response.on('end', () => resolve(`${response.statusCode} ${text}`))
+    })
+    request.on('error', reject)
+  })
 }
 
 /** The code of the error that a request fails with, or of that error's cause. */

@@ -1,4 +1,4 @@
-import { createPool } from 'keepwise'
+import * as keepwise from 'keepwise'
 import { exercise } from './exercise.cjs'
 
-await exercise(createPool)
+await exercise(keepwise)

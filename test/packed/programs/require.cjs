@@ -1,4 +1,4 @@
-const { createPool } = require('keepwise')
+const keepwise = require('keepwise')
 const { exercise } = require('./exercise.cjs')
 
-exercise(createPool)
+exercise(keepwise)

@@ -1,4 +1,6 @@
-import { createPool } from 'keepwise'
+import http from 'node:http'
+import https from 'node:https'
+import { createPool, HttpAgent, type HttpAgentOptions, HttpsAgent } from 'keepwise'
 
 const pool = createPool({ maxConnections: 50, liveness: { idle: 30_000, interval: 5_000, probes: 3 } })
 
@@ -15,6 +17,17 @@ const restore: () => void = pool.install()
 restore()
 await pool.warm('http://127.0.0.1', 2)
 pool.explain('http://127.0.0.1')
+const agents: [http.Agent, https.Agent] = [pool.httpAgent, pool.httpsAgent]
+http.get('http://127.0.0.1', { agent: agents[0] }).destroy()
+const options: HttpAgentOptions = { keepAlive: true, maxSockets: 50, maxLifetime: 600_000 }
+class OwnAgent extends HttpAgent {
+  override keepSocketAlive(): boolean {
+    return this.pool.stats().idle < 10
+  }
+}
+const own: http.Agent = new OwnAgent(options)
+https.get('https://127.0.0.1', { agent: new HttpsAgent({ keepAlive: true, ca: 'a certificate' }) }).destroy()
+own.destroy()
 const closing: Promise<void> = pool.close()
 await closing
 pool.destroy(new Error(`${status} ${hasKernel}`))
