@@ -55,6 +55,20 @@ describeKinds('a request', allKinds, ({ make }) => {
     expect(server.connections).toHaveLength(1)
   })
 
+  it('on a kept socket that is closed under it does, too', async () => {
+    const server = await testServer((request, response) => {
+      if (request.method === 'POST') request.socket.destroy()
+      else response.end()
+    })
+    const { httpAgent } = make()
+    await contextsOf(httpAgent, server.origin, 1)
+    await untilFree(httpAgent)
+    const found = await contextsOf(httpAgent, server.origin, 2, { method: 'POST' })
+    expect(server.connections).toHaveLength(1)
+    expect(found).toEqual(expect.arrayContaining(['error 2', 'close 2']))
+    for (const each of found) expect(each).toMatch(/ 2$/)
+  })
+
   it('that fails does, too', async () => {
     const { httpAgent } = make()
     const found = await contextsOf(httpAgent, 'http://127.0.0.1:1', 7)

@@ -2,6 +2,7 @@
 import { constants } from 'node:crypto'
 import dns from 'node:dns'
 import { mkdtempSync, rmSync } from 'node:fs'
+import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
@@ -15,10 +16,12 @@ import {
   complete,
   completeOver,
   describeKinds,
+  dropIn,
   nodeKind,
   ourKinds,
   secureDropIn,
   trustingPool,
+  untilFree,
 } from './support.js'
 
 const certificates = testCertificates()
@@ -170,6 +173,21 @@ describeKinds('what else tells connections apart', allKinds, ({ make }) => {
       await complete(agents, 'http://0.0.0.0', { host, port, hostname: null, family: 4 })
     expect(server.connections.map(({ requests }) => requests.length)).toEqual([2, 2])
   })
+})
+
+it("an agent's own localAddress comes before the request's, as with node", async () => {
+  for (const make of [(options: object) => new http.Agent(options), (options: object) => dropIn(options)]) {
+    const server = await testServer()
+    const agent = make({ keepAlive: true, localAddress: '127.0.0.2' })
+    for (const each of [{}, { localAddress: '127.0.0.3' }]) {
+      await completeOver(agent, server.origin, each)
+      await untilFree(agent)
+    }
+    agent.destroy()
+    expect(server.connections.map(({ socket, requests }) => [socket.remoteAddress, requests.length])).toEqual([
+      ['127.0.0.2', 2],
+    ])
+  }
 })
 
 describeKinds('what else tells connections apart', ourKinds, ({ make }) => {

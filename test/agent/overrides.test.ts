@@ -124,6 +124,14 @@ describeKinds('createConnection', allKinds, ({ make, ours }) => {
     'calls back with an error at once': (_, done) => void done(failure()),
     'calls back with an error later': (_, done) => void setTimeout(done, 5, failure()),
     'makes a socket that fails later': () => failing(5),
+    'makes a socket that fails, and calls back with the error as well': (_, done) => {
+      const socket = never()
+      setTimeout(() => {
+        socket.destroy(failure())
+        done(failure())
+      }, 5)
+      return socket
+    },
     // node does not come to an end with it.
     ...(ours && {
       'makes a socket that has failed': () => failing(0),

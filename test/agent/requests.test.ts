@@ -238,6 +238,8 @@ const scenes: Record<string, Scene> = {
 
 interface Played {
   readonly told: readonly string[]
+  /** Told apart: a busy machine may see the response before the last write is done. */
+  readonly finished: number
   readonly status: number | undefined
   readonly body: string
   readonly headers: readonly string[] | undefined
@@ -248,19 +250,19 @@ interface Played {
   readonly after: string
 }
 
-async function play(agents: Agents, { options, begin, script }: Scene, tls: boolean): Promise<Played> {
+async function play(agents: Agents, { options, begin, script, kept }: Scene, tls: boolean): Promise<Played> {
   const server = await testScripted((nth) => (nth === 1 ? [...script, ...plain] : plain), { tls })
   const call = new Call(agents, server.origin, options, begin)
   await call.ended
-  await until(() => shown(tls ? agents.httpsAgent : agents.httpAgent, 'sockets') === 0)
-  // Some of these connections end a moment later.
-  await new Promise((resolve) => setTimeout(resolve, 8))
+  const agent = tls ? agents.httpsAgent : agents.httpAgent
+  await until(() => shown(agent, 'sockets') === 0 && shown(agent, 'freeSockets') === (kept ? 1 : 0))
   const [first] = server.connections
   const received = first!.bytesReceived
   const log = server.log.filter(({ what, connection }) => what === 'received' && connection === 1)
   const after = await complete(agents, server.origin)
   return {
-    told: call.told,
+    told: call.told.filter((event) => event !== 'finish'),
+    finished: call.only('finish').length,
     status: call.statusCode,
     body: call.body,
     headers: call.response?.rawHeaders,

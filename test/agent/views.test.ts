@@ -121,6 +121,8 @@ describeKinds('sockets and freeSockets', ourKinds, ({ make }) => {
       await complete(agents, 'http://x.invalid', { host, hostname: null, port: server.port, family: 4 })
     await untilFree(agents.httpAgent)
     expect(view(agents.httpAgent)).toMatchObject({ free: 1, total: 1 })
+    const name = agents.httpAgent.getName({ host: 'localhost', port: server.port, family: 4 })
+    expect(Object.keys(agents.httpAgent.freeSockets)).toEqual([name])
   })
 
   it('cannot be written', () => {
