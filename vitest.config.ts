@@ -1,13 +1,29 @@
 import { defineConfig } from 'vitest/config'
 
+/** Where what happens on a wire, in a kernel or in a server of its own kind is timed: one file after the other. */
+const measured = ['liveness', 'replay', 'servers', 'support', 'wire'].map((folder) => `test/${folder}/**/*.test.ts`)
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // Sockets, kernels and child servers are real: files in parallel would measure each other on a small machine.
-    fileParallelism: false,
     pool: 'forks',
     coverage: { include: ['src/**'] },
+    projects: [
+      {
+        extends: true,
+        test: { name: 'alone', include: measured, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'beside others',
+          include: ['test/**/*.test.ts'],
+          exclude: measured,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+    ],
   },
 })

@@ -86,6 +86,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private written: Written | undefined = undefined
   /** Whether what is written is to go to another connection, which comes next. */
   private moving = false
+  /** Its socket is dead, or about to be, and it collects what is written meanwhile. */
+  private unplugged = false
   /** Its connection has died, and it is being found out whether it can be sent again. */
   private onTrial = false
   private replays = 0
@@ -190,12 +192,23 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     return true
   }
 
+  /** What is written from now until the socket says why it was destroyed would be dropped: it is collected instead. */
+  destroying(): void {
+    const { request, tap, written } = this
+    if (tap === undefined || written === undefined || this.answered || this.over || this.onTrial || this.moving) return
+    if (request.destroyed || !canBeTakenOff(request, tap.socket)) return
+    this.time.leave(tap.socket)
+    unplug(request)
+    this.unplugged = true
+  }
+
   dies(word: LastWord, error: Error | undefined): void {
     const { connection, tap } = this
     if (connection === undefined || tap === undefined || this.onTrial || this.moving) return
     // The pool was destroyed: one that has its whole response does not hear of it.
     if (word === 'error' && this.request.res?.complete) tap.swallow()
     else if (this.answered || this.over || this.isOwnDoing(word, error)) {
+      this.plugIn(tap)
       this.noteEnd(connection)
       if (tap.pass()) this.settle()
     } else if (this.begun) this.diedUnder(connection, tap, word, error)
@@ -310,10 +323,20 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     takeOff(request, tap.socket, this.written?.pieces ?? [])
     tap.drop()
     this.connection = this.tap = this.written = undefined
-    this.moving = this.onTrial = false
+    this.moving = this.onTrial = this.unplugged = false
   }
 
   // --- a connection that died ----------------------------------------------------------------------------------------
+
+  private canLeave(tap: Tap): boolean {
+    return this.agent.movable && (this.unplugged || canBeTakenOff(this.request, tap.socket))
+  }
+
+  /** Gives the request its dead socket back, so that node can tell its caller of it. */
+  private plugIn({ socket }: Tap): void {
+    if (this.unplugged) plugIn(this.request, socket)
+    this.unplugged = false
+  }
 
   /** Whether the end of the socket is the caller's doing, or the pool's. */
   private isOwnDoing(word: LastWord, error: Error | undefined): boolean {
@@ -324,10 +347,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   /** Nothing was written: not one byte can have been processed. Any method goes elsewhere. */
   private diedBefore(connection: Connection, tap: Tap, word: LastWord, error: Error | undefined): void {
-    const { agent, request } = this
-    const { clock } = agent.core
+    const { clock } = this.agent.core
     const hadIdled = connection.reused || clock.now() - connection.grantedAt >= SHORTEST_IDLE_TIMER
-    const movable = agent.movable && canBeTakenOff(request, tap.socket)
+    const movable = this.canLeave(tap)
     if (word === 'end') tap.socket.destroy()
     const byPeer = endedByPeer(connection.link.ending, connection.closeReason)
     if (byPeer && movable && hadIdled && this.replays < MOST_REPLAYS) {
@@ -340,9 +362,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   private diedUnder(connection: Connection, tap: Tap, word: LastWord, error: Error | undefined): void {
-    const { agent, request, written } = this
-    const { core } = agent
-    const movable = written !== undefined && canBeTakenOff(request, tap.socket)
+    const { core } = this.agent
+    const movable = this.written !== undefined && this.canLeave(tap)
     if (word === 'end') tap.socket.destroy() // as node would
     const byPeer = endedByPeer(connection.link.ending, connection.closeReason)
     const diedAt = core.clock.now()
@@ -410,6 +431,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (movable) {
       this.time.leave(tap.socket)
       unplug(request)
+      this.unplugged = true
     }
     this.watch()
     investigate(connection, core.options.replay, casualty, diedAt, (finding) => {
@@ -419,7 +441,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       else {
         this.onTrial = false
         this.unwatch()
-        if (movable) plugIn(request, tap.socket)
+        this.plugIn(tap)
         lost(finding, finding.refusal === 'body-gone' && !nodeIsKnown ? 'unknown-node' : finding.refusal)
         written?.fail()
       }
@@ -441,6 +463,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private lose(connection: Connection, error: Error | undefined, replay: Omit<ReplayVerdict, 'idleBefore'>): void {
     const { tap } = this
     this.over = true
+    if (tap !== undefined) this.plugIn(tap)
     this.explain(connection, error, replay)
     if (tap === undefined) return
     this.agent.loses(this, tap.socket)

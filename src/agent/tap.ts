@@ -24,6 +24,8 @@ export interface TapUser {
   ): Piece['callback'] | typeof NOT_NOW
   /** The first bytes of an answer are here. They, and what follows, are kept back if it returns false. */
   answers(bytes: Uint8Array): boolean
+  /** The socket is about to be destroyed, by whomever. Its last words come later. */
+  destroying(): void
   /** The socket says one of its last words, which is kept back until `pass`. */
   dies(word: LastWord, error: Error | undefined): void
   /** node is done with the socket, and leaves it whole. */
@@ -173,6 +175,10 @@ export class Tap implements Engine {
     return this.#user === undefined ? piece[2] : this.#user.writes(...piece)
   }
 
+  destroying(): void {
+    if (!this.socket.destroyed) this.#user?.destroying()
+  }
+
   /** Whether its user may set TCP keepalive: where the pool was told to leave it off. */
   mayTune(): boolean {
     this.#tuned = this.connection.link.liveness.source === 'off'
@@ -239,6 +245,11 @@ const overrides = {
     const allowed = this[TAP].writes(data, how, done)
     if (allowed === NOT_NOW) return true
     return plain(this).write.call(this, data as string, how as BufferEncoding, allowed as WriteCallback)
+  },
+
+  destroy(this: TappedSocket, ...args: Parameters<Socket['destroy']>): Socket {
+    this[TAP].destroying()
+    return plain(this).destroy.apply(this, args) as Socket
   },
 
   /** TCP keepalive is the pool's: clients that set it for every request (axios, the AWS SDK) would undo Ti, Td and Nm. */

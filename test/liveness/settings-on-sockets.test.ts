@@ -124,6 +124,7 @@ describe('without native access', () => {
       expect(pool.capabilities).toEqual({
         tcpInfo: false,
         tcpKeepAlive: nodeSetsTriple ? 'node' : 'idle-only',
+        requestReplay: true,
         koffi: undefined,
         why: expect.stringContaining('left out'),
       })
