@@ -211,6 +211,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       this.plugIn(tap)
       this.noteEnd(connection)
       if (tap.pass()) this.settle()
+      this.written?.fail()
     } else if (this.begun) this.diedUnder(connection, tap, word, error)
     else this.diedBefore(connection, tap, word, error)
   }
@@ -221,6 +222,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const connection = this.connection as Connection
     const tap = this.tap as Tap
     const { begun } = this
+    this.written?.fail()
     this.connection = this.tap = this.written = undefined
     if (tap.socket.destroyed) connection.retire('aborted') // under a response that was complete
     const mayKeep = !begun || agent.frees(this, tap.socket)
@@ -468,6 +470,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (tap === undefined) return
     this.agent.loses(this, tap.socket)
     if (tap.pass()) this.settle()
+    this.written?.fail()
   }
 
   /** Adds to the error that the caller will get what is known of the connection, and why the request was not sent again. */

@@ -9,8 +9,10 @@ import type { Piece, WriteCallback } from './node-request.js'
 export class Written {
   #pieces: Piece[] | undefined = []
   #size = 0
-  /** How writes ended since it was put on trial; undefined while it is not. */
-  #outcomes: (() => void)[] | undefined
+  /** It is on trial. */
+  #suspended = false
+  /** How writes ended of which nobody has been told yet: those that failed, for their socket is dying; on trial, all. */
+  #outcomes: (() => void)[] = []
 
   constructor(private readonly limit = MOST_REMEMBERED) {}
 
@@ -45,19 +47,22 @@ export class Written {
 
   /** Its socket has died: how its writes end from now on means nothing until it is clear what became of the request. */
   suspend(): void {
-    this.#outcomes = []
+    this.#suspended = true
   }
 
   /** The request was lost: those who waited for their writes are told. */
   fail(): void {
-    const outcomes = this.#outcomes ?? []
-    this.#outcomes = undefined
+    const outcomes = this.#outcomes
+    this.#outcomes = []
+    this.#suspended = false
     this.forget()
     for (const tell of outcomes) tell()
   }
 
   #wrote(piece: Piece, error: Error | null | undefined): void {
-    if (this.#outcomes === undefined) tell(piece, error)
+    // It may be written again: a socket's writes fail before the socket says that it is dead.
+    const isInDoubt = this.#pieces !== undefined && (this.#suspended || error)
+    if (!isInDoubt) tell(piece, error)
     else this.#outcomes.push(() => tell(piece, error))
   }
 }

@@ -76,13 +76,15 @@ describe('what was written', () => {
 })
 
 describe('the callback of a write', () => {
-  it('is called once, with what became of it', () => {
+  it('is called once, with what became of it: a failure when it is clear that it was one', () => {
     const written = new Written()
     const { told, callbacks } = tellers('a', 'b')
     const [a, b] = callbacks.map((callback) => written.add('text', null, callback))
     call(a)
     call(b, new Error('failed'))
     call(a, new Error('late'))
+    expect(told).toEqual(['a written'])
+    written.fail()
     call(b)
     expect(told).toEqual(['a written', 'b failed'])
   })
