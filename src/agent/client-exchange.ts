@@ -12,11 +12,10 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { addCause, ConnectionError, type ReplayVerdict } from '../errors.js'
-import { connectionHeaders } from '../keepalive/headers.js'
+import type { ReplayVerdict } from '../errors.js'
 import type { Connection } from '../pool/connection.js'
 import { endedByPeer } from '../pool/ending.js'
-import { type Casualty, type Finding, investigate } from '../pool/investigate.js'
+import { type Casualty, explainDeath, type Finding, investigate, isPerhapsUnasked } from '../pool/investigate.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { Waiter } from '../pool/waiter.js'
 import { MOST_REPLAYS } from '../replay/permission.js'
@@ -233,7 +232,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (begun) {
       // RFC 9112 9.6: it has said that it is the last one.
       if (saysClose(request)) connection.retire('server-close')
-      this.noteHeaders(connection, request.res?.rawHeaders)
+      if (request.res !== null) connection.origin.hints.read(connection, request.res.rawHeaders)
       connection.origin.release(connection)
     } else connection.origin.giveBack(connection)
     tap.rest(agent.timeout ?? 0)
@@ -375,20 +374,10 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     )
   }
 
-  /**
-   * Some servers say 408 to a connection that has idled for too long before they close it. If that crosses a request on its
-   * way, it looks like an answer; but then the server has acknowledged nothing of the request. One that may be repeated, and
-   * has no body that can have been too slow, is repeated anyway (RFC 9110 15.5.9).
-   */
+  /** Whether an answer is a 408 that may be none to this request. */
   private mayBeUnasked(bytes: Uint8Array): boolean {
     if (!isRequestTimeout(bytes)) return false
-    const { link } = this.connection as Connection
-    if (this.harmless && !hasBody(this.request)) return true
-    let acknowledged: number | undefined
-    link.inquire(false, (evidence) => {
-      acknowledged = evidence.acknowledged
-    })
-    return acknowledged === 0
+    return isPerhapsUnasked(this.connection as Connection, this.harmless && !hasBody(this.request))
   }
 
   /** Keeps a 408 from the caller until it is clear whether the request can be sent again. */
@@ -476,10 +465,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** Adds to the error that the caller will get what is known of the connection, and why the request was not sent again. */
   private explain(connection: Connection, error: Error | undefined, replay: Omit<ReplayVerdict, 'idleBefore'>): void {
     const { request, agent } = this
-    const { grantedAt, idleSince } = connection
-    const told = { ...replay, idleBefore: Math.max(0, grantedAt - idleSince) }
-    const explained = (shown: Error): void =>
-      addCause(shown, () => new ConnectionError(connection.snapshot(agent.core.clock.now()), shown.message, told))
+    const explained = (shown: Error): void => explainDeath(shown, connection, agent.core.clock.now(), replay)
     if (error !== undefined) explained(error)
     // node makes the error itself. Without a listener of the caller's own it must stay an uncaught one.
     else if (request.listenerCount('error') > 0) request.prependOnceListener('error', explained)
@@ -574,13 +560,6 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   private get harmless(): boolean {
     return isHarmless(this.request)
-  }
-
-  private noteHeaders(connection: Connection, rawHeaders: readonly string[] | undefined): void {
-    if (rawHeaders === undefined) return
-    const { keepAlive, persists, close } = connectionHeaders(rawHeaders)
-    if (close) connection.retire('server-close')
-    if (keepAlive !== undefined) connection.origin.hints.heard(connection, keepAlive, persists)
   }
 
   /** Why the connection ends, as far as it is the request's doing. */

@@ -10,11 +10,10 @@
  */
 import type { Duplex, Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
-import { addCause, ConnectionError, KeepwiseError, type ReplayVerdict } from '../errors.js'
 import { connectionHeaders } from '../keepalive/headers.js'
 import type { Connection } from '../pool/connection.js'
 import { endedByPeer } from '../pool/ending.js'
-import { type Casualty, type Finding, investigate } from '../pool/investigate.js'
+import { type Casualty, explainDeath, type Finding, investigate, isPerhapsUnasked } from '../pool/investigate.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { Waiter } from '../pool/waiter.js'
@@ -217,7 +216,7 @@ export class Exchange extends Waiter {
     } else {
       // A new connection that did not live to see its request: another one would hardly do better.
       const early = new errors.SocketError('other side closed before the request was sent')
-      explain(early, connection, this.core, { verdict: 'unsent', refusal: 'new-connection' })
+      explainDeath(early, connection, this.core.clock.now(), { verdict: 'unsent', refusal: 'new-connection' })
       this.fail(early)
     }
   }
@@ -248,7 +247,7 @@ export class Exchange extends Waiter {
       const refusal = finding.refusal ?? (isRepeatable(this.body) ? undefined : 'body-gone')
       if (refusal === undefined) this.replay(finding)
       else {
-        explain(error, connection, core, { ...finding, refusal })
+        explainDeath(error, connection, core.clock.now(), { ...finding, refusal })
         this.fail(error)
       }
     })
@@ -280,20 +279,11 @@ export class Exchange extends Waiter {
     return isIdempotent(method) || Boolean(requestHeader(headers, IDEMPOTENCY_KEY))
   }
 
-  /**
-   * Some servers say 408 to a connection that has idled for too long before they close it. If that crosses a request on its
-   * way, it looks like an answer; but then the server has acknowledged nothing of the request. One that may be repeated, and
-   * has no body that can have been too slow, is repeated anyway (RFC 9110 15.5.9).
-   */
+  /** Whether a 408 may be no answer to this request. */
   private mayBeUnasked(rawHeaders: Buffer[]): boolean {
-    const { reused, link } = this.connection as Connection
-    if (!reused || !connectionHeaders(rawHeaders).close) return false
-    if (this.harmless && this.body == null) return true
-    let acknowledged: number | undefined
-    link.inquire(false, (evidence) => {
-      acknowledged = evidence.acknowledged
-    })
-    return acknowledged === 0
+    const connection = this.connection as Connection
+    if (!connection.reused || !connectionHeaders(rawHeaders).close) return false
+    return isPerhapsUnasked(connection, this.harmless && this.body == null)
   }
 
   /** Keeps a 408 from the caller until it is clear whether the request can be sent again. */
@@ -389,10 +379,7 @@ export class Exchange extends Waiter {
   }
 
   private noteHeaders(rawHeaders: Buffer[]): void {
-    const connection = this.connection as Connection
-    const { keepAlive, persists, close } = connectionHeaders(rawHeaders)
-    if (close) connection.retire('server-close')
-    if (keepAlive !== undefined) this.origin.hints.heard(connection, keepAlive, persists)
+    this.origin.hints.read(this.connection as Connection, rawHeaders)
   }
 
   /** The caller's options, and what this connection makes of them; a copy only where something differs. */
@@ -412,17 +399,4 @@ export class Exchange extends Waiter {
       ...(last ? { reset: true } : keepsHead ? { reset: false } : {}),
     }
   }
-}
-
-/** Adds to an error what is known of the connection it happened on, and why the request was not sent again. */
-function explain(
-  error: Error,
-  connection: Connection,
-  core: PoolCore,
-  replay: Omit<ReplayVerdict, 'idleBefore'>,
-): void {
-  if (error instanceof KeepwiseError) return
-  const { grantedAt, idleSince } = connection
-  const told = { ...replay, idleBefore: Math.max(0, grantedAt - idleSince) }
-  addCause(error, () => new ConnectionError(connection.snapshot(core.clock.now()), error.message, told))
 }

@@ -2,6 +2,7 @@
  * What one origin says of its connections, taken from its responses: header in, facts on the connection out.
  */
 import { nothingAdvertised, parseKeepAlive } from '../keepalive/advertised.js'
+import { connectionHeaders, type RawHeaders } from '../keepalive/headers.js'
 import { dialectSeen, remainingRequests } from '../keepalive/remaining.js'
 import type { Connection } from './connection.js'
 
@@ -20,6 +21,13 @@ export class Hints {
   /** @param keepAliveTimeout what holds where nothing is advertised */
   constructor(keepAliveTimeout: number) {
     this.#keepAliveTimeout = keepAliveTimeout
+  }
+
+  /** Takes note of what a response says of its connection. */
+  read(connection: Connection, rawHeaders: RawHeaders): void {
+    const { keepAlive, persists, close } = connectionHeaders(rawHeaders)
+    if (close) connection.retire('server-close')
+    if (keepAlive !== undefined) this.heard(connection, keepAlive, persists)
   }
 
   /**

@@ -1,6 +1,8 @@
 /**
- * Finds out what became of a request whose connection died under it, and whether it may be sent again.
+ * Finds out what became of a request whose connection died under it, and whether it may be sent again; and tells its
+ * caller, where it may not.
  */
+import { addCause, ConnectionError, KeepwiseError, type ReplayVerdict } from '../errors.js'
 import {
   type Death,
   needsProof,
@@ -48,4 +50,33 @@ export function investigate(
     const unproven = permits(level, verdict, harmless) ? undefined : 'not-proven'
     done({ verdict, evidence, refusal: refusal ?? unproven })
   })
+}
+
+/**
+ * Whether a 408 after which the server closes may be no answer to the request. Some servers say so to a connection that has
+ * idled for too long before they close it: if that crosses a request on its way, they have acknowledged nothing of it.
+ *
+ * @param mayRepeat a request that does no harm, and has no body that can have been too slow, is repeated after any 408
+ *   (RFC 9110 15.5.9)
+ */
+export function isPerhapsUnasked({ link }: Connection, mayRepeat: boolean): boolean {
+  if (mayRepeat) return true
+  let acknowledged: number | undefined
+  link.inquire(false, (evidence) => {
+    acknowledged = evidence.acknowledged
+  })
+  return acknowledged === 0
+}
+
+/** Adds to an error what is known of the connection it happened on, and why the request was not sent again. */
+export function explainDeath(
+  error: Error,
+  connection: Connection,
+  now: number,
+  replay: Omit<ReplayVerdict, 'idleBefore'>,
+): void {
+  if (error instanceof KeepwiseError) return
+  const { grantedAt, idleSince } = connection
+  const told = { ...replay, idleBefore: Math.max(0, grantedAt - idleSince) }
+  addCause(error, () => new ConnectionError(connection.snapshot(now), error.message, told))
 }
