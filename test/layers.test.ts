@@ -10,10 +10,12 @@ import { describe, expect, it } from 'vitest'
 /** From top to bottom. A folder with its slash is everything in it. A file may import from its own layer and below. */
 const layers = [
   'index.ts',
+  'server.ts',
   'drop-in.ts',
   'pool.ts',
   'dispatcher/',
   'agent/',
+  'server/',
   'telemetry/',
   'pool/',
   'wire/',
@@ -25,6 +27,7 @@ const layers = [
   'keepalive/',
   'liveness/',
   'reasons.ts',
+  'agenda.ts',
   'clock.ts',
 ] as const
 

@@ -8,13 +8,14 @@
  *
  * A connection decides nothing and closes nothing: its origin pool does, through `move`.
  */
+
+import { AgendaItem } from '../agenda.js'
 import { observedVariance } from '../keepalive/margin.js'
 import type { DoubtFacts } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Link, LinkEnding, LinkOwner } from '../wire/link.js'
-import { AgendaItem } from './agenda.js'
 import type { Engine } from './engine.js'
 import type { Lesson } from './lesson.js'
 import { ListNode } from './list.js'

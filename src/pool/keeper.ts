@@ -2,10 +2,11 @@
  * Keeps the connections of one origin that nobody has: decides how long each may stay, and when that is over has it closed,
  * or watched. Closes nothing itself.
  */
+
+import type { Agenda } from '../agenda.js'
 import { expired, idleAllowance, idleDeadline } from '../keepalive/expiry.js'
 import type { ResolvedOptions } from '../options/pool-options.js'
 import type { CloseReason } from '../reasons.js'
-import type { Agenda } from './agenda.js'
 import type { Connection } from './connection.js'
 import type { Journal } from './journal.js'
 import type { Lesson } from './lesson.js'

@@ -1,6 +1,8 @@
 /**
  * What one address of an origin has taught of its idle timeout.
  */
+
+import { type Agenda, AgendaItem } from '../agenda.js'
 import {
   type Learned,
   nothingLearned,
@@ -11,7 +13,6 @@ import {
   watchTime,
   worthWatching,
 } from '../keepalive/learning.js'
-import { type Agenda, AgendaItem } from './agenda.js'
 
 export class Lesson extends AgendaItem {
   /** One connection at a time is left to idle for as long as the server lets it; it is not lent any more. */

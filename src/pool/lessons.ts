@@ -2,9 +2,10 @@
  * What the servers of an origin teach of their idle timeouts, for each address its own: behind one name may be machines
  * that are set up differently. Decides which connections are watched; knows from their ends what there is to learn.
  */
+
+import type { Agenda } from '../agenda.js'
 import { untaughtAllowance } from '../keepalive/expiry.js'
 import type { CloseReason } from '../reasons.js'
-import type { Agenda } from './agenda.js'
 import type { Connection } from './connection.js'
 import { Lesson } from './lesson.js'
 

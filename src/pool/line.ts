@@ -2,8 +2,8 @@
  * One line of those who wait for a connection to an origin, first come first served. Nobody waits for longer than the
  * limit.
  */
-import type { Agenda } from './agenda.js'
-import { AgendaItem } from './agenda.js'
+import type { Agenda } from '../agenda.js'
+import { AgendaItem } from '../agenda.js'
 import { List } from './list.js'
 import type { Waiter } from './waiter.js'
 

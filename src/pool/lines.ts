@@ -2,7 +2,7 @@
  * All who wait for a connection to one origin, in two lines: those whom any connection serves, and those who take nothing
  * but one that is opened from now on. Numbers them as they come, across both.
  */
-import type { Agenda } from './agenda.js'
+import type { Agenda } from '../agenda.js'
 import { Line, type LineOwner } from './line.js'
 import type { Waiter } from './waiter.js'
 

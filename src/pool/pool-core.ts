@@ -1,13 +1,14 @@
 /**
  * All origins of a pool: what they share (clock, agenda, slots, events, limits), and the pool's own life.
  */
+
+import { Agenda, AgendaItem } from '../agenda.js'
 import type { Clock } from '../clock.js'
 import { ClosedError } from '../errors.js'
 import { Events } from '../events.js'
 import { automaticMargin } from '../keepalive/margin.js'
 import type { ResolvedOptions } from '../options/pool-options.js'
 import type { Dialer, Link, Target } from '../wire/link.js'
-import { Agenda, AgendaItem } from './agenda.js'
 import { Connection } from './connection.js'
 import { Counters } from './counters.js'
 import { List } from './list.js'

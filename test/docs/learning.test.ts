@@ -1,6 +1,6 @@
 /** The numbers of docs/learning.md are those of src/keepalive/learning.ts. */
 import { describe, expect, it } from 'vitest'
-import { Agenda } from '../../src/pool/agenda.js'
+import { Agenda } from '../../src/agenda.js'
 import { Lessons } from '../../src/pool/lessons.js'
 import { ManualClock } from '../support/manual-clock.js'
 import { code, Page } from './markdown.js'

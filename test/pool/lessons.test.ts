@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Agenda } from '../../src/pool/agenda.js'
+import { Agenda } from '../../src/agenda.js'
 import { Lessons } from '../../src/pool/lessons.js'
 import { codedError, healthy } from '../support/fake-links.js'
 import { ManualClock } from '../support/manual-clock.js'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { Agenda, AgendaItem } from '../../src/pool/agenda.js'
-import { ManualClock } from '../support/manual-clock.js'
+import { Agenda, AgendaItem } from '../src/agenda.js'
+import { ManualClock } from './support/manual-clock.js'
 
 let clock: ManualClock
 let agenda: Agenda

@@ -5,7 +5,7 @@
  * to come back. So a request costs the agenda nothing, however many connections there are; each connection costs one
  * look in each of its idle times.
  */
-import type { Clock, TimerHandle } from '../clock.js'
+import type { Clock, TimerHandle } from './clock.js'
 
 export abstract class AgendaItem {
   /** When the agenda will wake it; Infinity while it is not on the agenda. Written by `Agenda` alone. */
