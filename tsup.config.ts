@@ -1,7 +1,9 @@
 import { defineConfig, type Options } from 'tsup'
 
+const entries = { index: 'src/index.ts', server: 'src/server.ts' }
+
 const common: Options = {
-  entry: { index: 'src/index.ts', 'builtin-fetch-first': 'src/builtin-fetch-first.ts' },
+  entry: { ...entries, 'builtin-fetch-first': 'src/builtin-fetch-first.ts' },
   target: 'node20',
   platform: 'node',
   sourcemap: true,
@@ -24,7 +26,7 @@ const common: Options = {
 }
 
 export default defineConfig([
-  { ...common, format: 'esm', dts: { entry: { index: 'src/index.ts' } } },
+  { ...common, format: 'esm', dts: { entry: entries } },
   // p-queue is ESM only: `require('p-queue')` in a CommonJS build does not give its constructor, so it is bundled there.
-  { ...common, format: 'cjs', dts: { entry: { index: 'src/index.ts' } }, noExternal: ['p-queue'] },
+  { ...common, format: 'cjs', dts: { entry: entries }, noExternal: ['p-queue'] },
 ])

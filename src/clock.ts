@@ -8,6 +8,8 @@ export type TimerHandle = object
 export interface Clock {
   /** Whole milliseconds on a monotonic clock: small integers, which V8 keeps in place where fractions cost an object. */
   now(): number
+  /** Milliseconds of the world's time, which goes on while the machine sleeps, and may be set: good for differences alone. */
+  wallTime(): number
   /**
    * Runs `callback` once, `delay` milliseconds from now.
    *
@@ -27,6 +29,7 @@ const LONGEST_DELAY = 2 ** 31 - 1
 
 export const systemClock: Clock = {
   now: () => Math.trunc(performance.now()),
+  wallTime: () => Date.now(),
   setTimer(callback, delay, holds = false) {
     const timer = setTimeout(callback, Math.min(Math.ceil(delay), LONGEST_DELAY))
     return holds ? timer : timer.unref()

@@ -2,6 +2,7 @@
  * Errors, one class for each phase in which something can fail. Every one has a `code` to match on, a message that says
  * what happened, the state in numbers and what to do, and the underlying error as its `cause`.
  */
+import type { PeerEvidence } from './liveness/evidence.js'
 import type { ReplayRefusal } from './replay/permission.js'
 import type { Evidence, Verdict } from './replay/verdict.js'
 import type { ConnectionSnapshot } from './snapshot.js'
@@ -13,6 +14,7 @@ export type KeepwiseErrorCode =
   | 'ERR_KEEPWISE_QUEUE_FULL'
   | 'ERR_KEEPWISE_CONNECT'
   | 'ERR_KEEPWISE_CONNECTION'
+  | 'ERR_KEEPWISE_PEER_DEAD'
   | 'ERR_KEEPWISE_CLOSED'
 
 export class KeepwiseError extends Error {
@@ -122,7 +124,7 @@ export interface ReplayVerdict {
 
 /** A connection failed under a request. It is the cause of the error that the caller sees (UND_ERR_SOCKET, …). */
 export class ConnectionError extends KeepwiseError {
-  override readonly name = 'ConnectionError'
+  override readonly name: string = 'ConnectionError'
   readonly verdict: Verdict
   readonly evidence: Evidence | undefined
   readonly refusal: ReplayRefusal
@@ -132,18 +134,50 @@ export class ConnectionError extends KeepwiseError {
     readonly connection: ConnectionSnapshot,
     reason: string,
     replay: ReplayVerdict,
+    code: KeepwiseErrorCode = 'ERR_KEEPWISE_CONNECTION',
+    cause?: unknown,
   ) {
     const { id, origin, requests, age, remoteAddress, remotePort } = connection
     super(
-      'ERR_KEEPWISE_CONNECTION',
+      code,
       `Connection ${id} to ${origin} (${remoteAddress ?? 'local socket'}:${remotePort ?? '-'}) failed under its ` +
         `request number ${requests}, ${Math.round(age)} ms after it was opened: ${reason}. ${explainReplay(replay)}`,
+      cause,
     )
     this.verdict = replay.verdict
     this.evidence = replay.evidence
     this.refusal = replay.refusal
     this.idleBefore = replay.idleBefore
   }
+}
+
+/**
+ * The peer was found dead under a request (RFC 9293 3.8.4). Through the dispatcher it is what the caller gets, and its cause is
+ * the error of the socket (ETIMEDOUT, …); through an agent it is the cause of that.
+ */
+export class PeerDeadError extends ConnectionError {
+  override readonly name = 'PeerDeadError'
+
+  constructor(
+    connection: ConnectionSnapshot,
+    /** How the peer stood when it was given up. */
+    readonly peer: PeerEvidence,
+    replay: ReplayVerdict,
+    cause?: unknown,
+  ) {
+    super(connection, explainPeer(peer), replay, 'ERR_KEEPWISE_PEER_DEAD', cause)
+  }
+}
+
+const causes: Readonly<Record<PeerEvidence['cause'], string>> = {
+  unanswered: 'its peer is dead, it has answered nothing',
+  reset: 'its peer was restarted, or something on the way has forgotten the connection',
+  unreachable: 'its peer cannot be reached any more',
+}
+
+function explainPeer({ cause, lastHeard, probes, retransmits }: PeerEvidence): string {
+  if (lastHeard === undefined) return causes[cause]
+  return `${causes[cause]} (last heard ${lastHeard} ms ago, ${probes} probes and ${retransmits} retransmissions unanswered)`
 }
 
 const refusals: Readonly<Record<ReplayRefusal, string>> = {
@@ -156,6 +190,7 @@ const refusals: Readonly<Record<ReplayRefusal, string>> = {
   'response-begun': 'part of the response had arrived.',
   'not-the-peer': 'it was not the peer that ended the connection.',
   'too-many': 'it had been sent again before.',
+  unreachable: 'no new connection could be opened for it.',
 }
 
 function explainReplay({ verdict, evidence, refusal, idleBefore }: ReplayVerdict): string {

@@ -3,6 +3,7 @@
  * neither the pool nor the other listeners.
  */
 import { EventEmitter } from 'eventemitter3'
+import type { PeerEvidence } from './liveness/evidence.js'
 import type { CloseReason } from './reasons.js'
 import type { Evidence, Verdict } from './replay/verdict.js'
 import type { ConnectionSnapshot } from './snapshot.js'
@@ -18,6 +19,13 @@ export interface PoolEvents {
     readonly reason: CloseReason
     readonly error?: Error
   }) => void
+  /**
+   * A peer was asked and has not answered: it may be dead. An idle connection is not lent until it has, and then there is
+   * another `idle`.
+   */
+  suspect: (event: { readonly connection: ConnectionSnapshot; readonly evidence: PeerEvidence }) => void
+  /** A peer is dead: its connection is closed, what was under way on it fails or is sent again. `close` follows. */
+  dead: (event: { readonly connection: ConnectionSnapshot; readonly evidence: PeerEvidence }) => void
   /** A reused connection died under a request, which is sent again; `attempt` counts from 1. */
   replay: (event: {
     readonly origin: string

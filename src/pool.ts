@@ -21,6 +21,7 @@ import type { PoolOptions, ResolvedOptions } from './options/pool-options.js'
 import { PoolCore } from './pool/pool-core.js'
 import { type Explanation, explain } from './telemetry/explain.js'
 import { type PoolStats, statsOf } from './telemetry/stats.js'
+import { Addresses } from './wire/addresses.js'
 import { socketDialer } from './wire/dialer.js'
 import { keyOf, targetOf } from './wire/target.js'
 
@@ -54,13 +55,15 @@ export class Pool {
       native: native.native,
       tcpInfo: native.native === undefined ? undefined : new TcpInfoReader(native.native),
     }
+    const addresses = new Addresses(clock)
     this.#core = new PoolCore(options, {
       clock,
-      dial: socketDialer(options.connect, tools),
+      addresses,
+      dial: socketDialer(options.connect, tools, addresses),
       automaticIdleTime: tools.tcpInfo === undefined ? AUTOMATIC_IDLE_TIME.unasked : AUTOMATIC_IDLE_TIME.asked,
       random: Math.random,
     })
-    this.#ground = { core: this.#core, tools }
+    this.#ground = { core: this.#core, tools, addresses }
     this.capabilities = capabilitiesOf(native, knowsNode())
     this.dispatcher = new KeepwiseDispatcher(this.#core) as unknown as Dispatcher & FetchDispatcher
   }

@@ -24,9 +24,12 @@ export const closeReasons = [
   'stale',
   /** Bytes arrived on an idle connection: nobody asked for them, and the next response could be mistaken for them. */
   'poisoned',
-  /** The peer stopped answering (TCP keepalive or retransmission gave up). */
+  /** The peer was found dead: it has not answered for Ti + Td x Nm, was restarted, or cannot be reached. */
   'dead',
-  /** An idle connection to the address of a peer that was found dead. */
+  /**
+   * An idle connection that did not answer when it was asked out of turn, because another one to its address was found dead,
+   * or the process had slept; or its address is gone from DNS.
+   */
   'evicted',
   /** One idle connection too many, or it made room for another origin. */
   'surplus',

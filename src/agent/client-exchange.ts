@@ -14,11 +14,11 @@ import type { ClientRequest } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { ReplayVerdict } from '../errors.js'
 import type { Connection } from '../pool/connection.js'
-import { endedByPeer } from '../pool/ending.js'
+import { requestEnd } from '../pool/ending.js'
 import { type Casualty, explainDeath, type Finding, investigate, isPerhapsUnasked } from '../pool/investigate.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { Waiter } from '../pool/waiter.js'
-import { MOST_REPLAYS } from '../replay/permission.js'
+import { MOST_REPLAYS, type RequestEnd } from '../replay/permission.js'
 import type { Dialer } from '../wire/link.js'
 import { hangUp } from './hang-up.js'
 import {
@@ -90,6 +90,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** Its connection has died, and it is being found out whether it can be sent again. */
   private onTrial = false
   private replays = 0
+  /** Finds the error it would have failed with, if its peer's death is why it was sent again. */
+  private escaped: (() => Error | undefined) | undefined = undefined
   /** Where it is called back, if it has to wait. */
   private context: AsyncResource | undefined = undefined
   private readonly time: RequestTime
@@ -143,7 +145,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     this.tap = tap
     this.begun = this.answered = this.moving = false
     this.hadConnection = true
-    this.written = connection.reused && this.agent.movable ? new Written() : undefined
+    this.written = this.agent.movable && (connection.reused || this.harmless) ? new Written() : undefined
     this.unwatch()
     // The last one that is permitted says so, if it can still say anything.
     if (connection.closeReason !== undefined && request._header === null) request.shouldKeepAlive = false
@@ -156,9 +158,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   refused(error: Error): void {
-    const { written } = this
+    const { written, escaped, agent } = this
     if (this.connection !== undefined) this.leave()
-    this.fail(error)
+    this.fail((agent.core.destroyed ? undefined : escaped?.()) ?? error)
     written?.fail()
   }
 
@@ -181,7 +183,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   answers(bytes: Uint8Array): boolean {
     const { connection, written } = this
-    if (written !== undefined && this.mayBeUnasked(bytes)) {
+    if (connection?.reused && written !== undefined && this.mayBeUnasked(bytes)) {
       this.holdRequestTimeout()
       return !this.onTrial
     }
@@ -352,13 +354,19 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const hadIdled = connection.reused || clock.now() - connection.grantedAt >= SHORTEST_IDLE_TIMER
     const movable = this.canLeave(tap)
     if (word === 'end') tap.socket.destroy()
-    const byPeer = endedByPeer(connection.link.ending, connection.closeReason)
-    if (byPeer && movable && hadIdled && this.replays < MOST_REPLAYS) {
+    const end = requestEnd(connection.link.ending, connection)
+    if (end !== 'other' && movable && hadIdled && this.replays < MOST_REPLAYS) {
       if (!connection.reused) this.replays++
       this.moveOn(connection)
       return
     }
-    const refusal = !hadIdled ? 'new-connection' : !byPeer ? 'not-the-peer' : movable ? 'too-many' : 'unknown-node'
+    const refusal = !hadIdled
+      ? 'new-connection'
+      : end === 'other'
+        ? 'not-the-peer'
+        : movable
+          ? 'too-many'
+          : 'unknown-node'
     this.lose(connection, error, { verdict: 'unsent', refusal })
   }
 
@@ -366,10 +374,10 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const { core } = this.agent
     const movable = this.written !== undefined && this.canLeave(tap)
     if (word === 'end') tap.socket.destroy() // as node would
-    const byPeer = endedByPeer(connection.link.ending, connection.closeReason)
+    const end = requestEnd(connection.link.ending, connection)
     const diedAt = core.clock.now()
     connection.origin.discard(connection, error)
-    this.try(connection, diedAt, { byPeer, movable, requestTimeout: false }, (finding, refusal) =>
+    this.try(connection, diedAt, { end, movable, requestTimeout: false, error }, (finding, refusal) =>
       this.lose(connection, error, { ...finding, refusal }),
     )
   }
@@ -387,7 +395,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const movable = canBeTakenOff(this.request, tap.socket)
     const now = this.agent.core.clock.now()
     connection.retire('server-close') // nobody is to have it after such an answer
-    this.try(connection, now, { byPeer: true, movable, requestTimeout: true }, () => {
+    this.try(connection, now, { end: 'peer', movable, requestTimeout: true }, () => {
       this.answered = true
       this.written = undefined
       tap.pass()
@@ -398,19 +406,24 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private try(
     connection: Connection,
     diedAt: number,
-    facts: { readonly byPeer: boolean; readonly movable: boolean; readonly requestTimeout: boolean },
+    facts: {
+      readonly end: RequestEnd
+      readonly movable: boolean
+      readonly requestTimeout: boolean
+      readonly error?: Error | undefined
+    },
     lost: (finding: Finding, refusal: ReplayVerdict['refusal']) => void,
   ): void {
-    const { agent, request, written, replays, harmless } = this
+    const { agent, request, written, harmless } = this
     const { core, movable: nodeIsKnown } = agent
-    const { byPeer, movable, requestTimeout } = facts
+    const { end, movable, requestTimeout, error } = facts
     const tap = this.tap as Tap
     const isWhole = (): boolean => movable && written?.whole === true
     const casualty: Casualty = {
       reused: connection.reused,
-      byPeer,
+      end,
       answered: false,
-      replays,
+      replays: this.escaped === undefined ? this.replays : MOST_REPLAYS,
       repeatable: isWhole(),
       harmless,
       requestTimeout,
@@ -428,8 +441,15 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     investigate(connection, core.options.replay, casualty, diedAt, (finding) => {
       if (this.settled) return // it was destroyed meanwhile
       core.onTrial.delete(this)
-      if (finding.refusal === undefined) this.replay(connection, finding)
-      else {
+      if (finding.refusal === undefined) {
+        // If no new connection can be opened, this is what it dies of after all.
+        const escaped = (): Error | undefined => {
+          const refusal = 'unreachable'
+          if (error !== undefined) explainDeath(error, connection, core.clock.now(), { ...finding, refusal })
+          return error
+        }
+        this.replay(connection, finding, end === 'death' ? escaped : undefined)
+      } else {
         this.onTrial = false
         this.unwatch()
         this.plugIn(tap)
@@ -439,12 +459,13 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     })
   }
 
-  private replay(connection: Connection, { verdict, evidence }: Finding): void {
+  private replay(connection: Connection, { verdict, evidence }: Finding, escaped?: () => Error | undefined): void {
     const { agent, request } = this
+    this.escaped = escaped
     this.leave()
     connection.origin.discard(connection) // after a 408 it still stands
     this.replays++
-    this.wantsNew = this.replays === MOST_REPLAYS
+    this.wantsNew = this.replays === MOST_REPLAYS || escaped !== undefined
     this.waitingSince = agent.core.clock.now()
     connection.origin.replays({ method: request.method, verdict, evidence, attempt: this.replays })
     this.acquire()
@@ -465,7 +486,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** Adds to the error that the caller will get what is known of the connection, and why the request was not sent again. */
   private explain(connection: Connection, error: Error | undefined, replay: Omit<ReplayVerdict, 'idleBefore'>): void {
     const { request, agent } = this
-    const explained = (shown: Error): void => explainDeath(shown, connection, agent.core.clock.now(), replay)
+    const explained = (shown: Error): Error => explainDeath(shown, connection, agent.core.clock.now(), replay)
     if (error !== undefined) explained(error)
     // node makes the error itself. Without a listener of the caller's own it must stay an uncaught one.
     else if (request.listenerCount('error') > 0) request.prependOnceListener('error', explained)

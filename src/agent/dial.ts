@@ -5,6 +5,8 @@
 import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import type { Clock, TimerHandle } from '../clock.js'
+import type { Addresses } from '../wire/addresses.js'
+import { DialWatch } from '../wire/dial-watch.js'
 import type { Dialer, Link } from '../wire/link.js'
 import { hangUp } from './hang-up.js'
 
@@ -19,6 +21,8 @@ export interface Dial {
   /** There is a socket, which may not be connected yet; a second call says that it is no longer being opened. */
   opening(socket: Socket, isOpening: boolean): void
   linkTo(socket: Socket): Link
+  /** Told which addresses answer, and which do not. */
+  readonly addresses: Addresses
   /** For messages: `example.com:443`. */
   readonly address: string
 }
@@ -41,6 +45,7 @@ export function dialThrough(dial: Dial): Dialer {
 
 class Attempt {
   #socket: Socket | undefined
+  #watch: DialWatch | undefined
   #ended = false
   #timer: TimerHandle | undefined
 
@@ -63,7 +68,7 @@ class Attempt {
 
   fail(error: Error): void {
     const socket = this.#socket
-    if (!this.#end()) return
+    if (!this.#end(error)) return
     socket?.on('error', ignore) // its error is told below
     socket?.destroy()
     this.done(error)
@@ -77,6 +82,7 @@ class Attempt {
       return
     }
     this.#socket = socket
+    this.#watch = new DialWatch(socket, this.dial.addresses)
     this.dial.opening(socket, true)
     socket.once('error', this.#broke)
     socket.once('close', this.#broke)
@@ -88,7 +94,7 @@ class Attempt {
 
   readonly #connected = (): void => {
     const socket = this.#socket as Socket
-    if (socket.destroyed || !this.#end()) return // it says why, or has said it
+    if (socket.destroyed || !this.#end(null)) return // it says why, or has said it
     this.done(null, this.dial.linkTo(socket))
   }
 
@@ -97,9 +103,10 @@ class Attempt {
   }
 
   /** Whether it had not ended before. */
-  #end(): boolean {
+  #end(error: Error | null): boolean {
     if (this.#ended) return false
     this.#ended = true
+    this.#watch?.end(error)
     const { clock, opening } = this.dial
     const socket = this.#socket
     if (this.#timer !== undefined) clock.clearTimer(this.#timer)

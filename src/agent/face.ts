@@ -4,11 +4,12 @@
  */
 import type { EventEmitter } from 'node:events'
 import type { ClientRequest } from 'node:http'
-import { isIP, type Socket } from 'node:net'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { ClosedError } from '../errors.js'
 import type { Connection } from '../pool/connection.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
+import { Addresses } from '../wire/addresses.js'
 import type { Dialer } from '../wire/link.js'
 import { type LinkTools, SocketLink } from '../wire/socket-link.js'
 import { ClientExchange, type ExchangeAgent } from './client-exchange.js'
@@ -22,6 +23,8 @@ import { Tap } from './tap.js'
 export interface AgentGround {
   readonly core: PoolCore
   readonly tools: LinkTools
+  /** What the pool knows of them: shared by all that open its connections. */
+  readonly addresses?: Addresses
 }
 
 /** node's agent, seen from here. */
@@ -44,6 +47,7 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   readonly movable = knowsNode()
   readonly #agent: NodeAgent
   readonly #tools: LinkTools
+  readonly #addresses: Addresses
   readonly #routes: Routes
   /** node's own methods, to tell which of them somebody has overridden. */
   readonly #plain: NodeAgent
@@ -52,11 +56,12 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   readonly #lost = new Map<Socket, string>()
 
   /** @param plain the prototype of the agent's class, as it comes from here */
-  constructor(agent: NodeAgent, plain: NodeAgent, { core, tools }: AgentGround) {
+  constructor(agent: NodeAgent, plain: NodeAgent, { core, tools, addresses = new Addresses(core.clock) }: AgentGround) {
     this.core = core
     this.#agent = agent
     this.#plain = plain
     this.#tools = tools
+    this.#addresses = addresses
     this.#routes = new Routes(core, this)
   }
 
@@ -116,6 +121,8 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
     const agent = this.#agent
     const { core } = this
     const merged = this.#connectionOptions(route, options, clientRequest)
+    // Somebody's own way to open connections gets what node gives it, and may have a lookup of its own.
+    if (!this.opensItself) merged.lookup = this.#addresses.lookup((merged.lookup ?? undefined) as LookupFunction)
     return dialThrough({
       clock: core.clock,
       timeout: core.options.connect.timeout,
@@ -129,6 +136,7 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
         }
       },
       linkTo: (socket) => new SocketLink(socket, this.#tools),
+      addresses: this.#addresses,
     })
   }
 
@@ -154,7 +162,11 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   }
 
   /** As node hands them to `createConnection`. */
-  #connectionOptions({ sessionKey }: Route, options: Options, request: ClientRequest & { timeout?: number }): Options {
+  #connectionOptions(
+    { sessionKey }: Route,
+    options: Options,
+    request: ClientRequest & { timeout?: number },
+  ): Record<string, unknown> {
     const { options: own, keepAlive, keepAliveMsecs } = this.#agent
     const merged: Record<string, unknown> = { ...options, ...own, encoding: null, _agentKey: sessionKey }
     merged.path = merged.socketPath ?? null
@@ -183,7 +195,7 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
 
   /** Sockets that wait for a request, by name. */
   get freeSockets(): Sockets {
-    return this.#socketsOf(({ state }) => state === 'idle' || state === 'settling')
+    return this.#socketsOf(({ state }) => state === 'idle' || state === 'settling' || state === 'suspect')
   }
 
   /** Requests for which no connection is free and none is being opened, by name. */

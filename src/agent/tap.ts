@@ -83,7 +83,7 @@ export class Tap implements Engine {
   leave(): void {
     this.#user = undefined
     if (!this.#tuned) return
-    ;(this.connection.link as SocketLink).retune()
+    ;(this.connection.link as SocketLink).askAsUsual()
     this.#tuned = false
   }
 

@@ -12,12 +12,25 @@ import type { Duplex, Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import { connectionHeaders } from '../keepalive/headers.js'
 import type { Connection } from '../pool/connection.js'
-import { endedByPeer } from '../pool/ending.js'
-import { type Casualty, explainDeath, type Finding, investigate, isPerhapsUnasked } from '../pool/investigate.js'
+import { requestEnd } from '../pool/ending.js'
+import {
+  type Casualty,
+  explainDeath,
+  type Finding,
+  investigate,
+  isPerhapsUnasked,
+  peerDeath,
+} from '../pool/investigate.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import { Waiter } from '../pool/waiter.js'
-import { IDEMPOTENCY_KEY, isIdempotent, MOST_REPLAYS } from '../replay/permission.js'
+import {
+  IDEMPOTENCY_KEY,
+  isIdempotent,
+  MOST_REPLAYS,
+  type ReplayRefusal,
+  type RequestEnd,
+} from '../replay/permission.js'
 import { RememberedBody } from '../replay/remembered-body.js'
 import { isRepeatable, isStream, remembered } from './body.js'
 import { type EngineOptions, engineOf } from './engine.js'
@@ -58,6 +71,8 @@ export class Exchange extends Waiter {
   private held: HeldResponse | undefined
   /** How often it was sent again. */
   private replays = 0
+  /** The error it would have failed with, if its peer's death is why it was sent again. */
+  private escaped: ((refusal: ReplayRefusal) => Error) | undefined = undefined
   /** Chunks of the body that were written on the present connection. */
   private chunksSent = 0
   /** What the caller was told of, and is not to be told again when it is sent again. */
@@ -108,7 +123,8 @@ export class Exchange extends Waiter {
   }
 
   refused(error: Error): void {
-    this.fail(error)
+    const { escaped, core } = this
+    this.fail(escaped === undefined || core.destroyed ? error : escaped('unreachable'))
   }
 
   /** What must not be repeated had better not race. */
@@ -228,7 +244,7 @@ export class Exchange extends Waiter {
     const { link } = connection
     // While the socket still stands it is the caller's own doing: an abort, a handler that threw, a body that failed.
     if (!link.destroyed) connection.retire('aborted')
-    const byPeer = link.destroyed && endedByPeer(link.ending, connection.closeReason)
+    const end = link.destroyed ? requestEnd(link.ending, connection) : 'other'
     const isOwnDoing = !link.destroyed || connection.closeReason === 'pool-closed'
     const diedAt = core.clock.now()
     origin.discard(connection, error)
@@ -236,7 +252,7 @@ export class Exchange extends Waiter {
       this.fail(error)
       return
     }
-    const casualty = this.casualty(connection, byPeer, this.held !== undefined && !this.answered)
+    const casualty = this.casualty(connection, end, this.held !== undefined && !this.answered)
     this.held = undefined
     this.sent = false
     if (this.body instanceof RememberedBody) this.body.cutOff()
@@ -245,19 +261,23 @@ export class Exchange extends Waiter {
       if (this.settled) return // it was aborted meanwhile
       // What was being read when it died may have been too much to be remembered.
       const refusal = finding.refusal ?? (isRepeatable(this.body) ? undefined : 'body-gone')
-      if (refusal === undefined) this.replay(finding)
-      else {
-        explainDeath(error, connection, core.clock.now(), { ...finding, refusal })
-        this.fail(error)
+      const failure = (refusal: ReplayRefusal): Error => {
+        const now = core.clock.now()
+        const verdict = { ...finding, refusal }
+        return peerDeath(error, connection, now, verdict) ?? explainDeath(error, connection, now, verdict)
       }
+      if (refusal !== undefined) this.fail(failure(refusal))
+      else this.replay(finding, end === 'death' ? failure : undefined)
     })
   }
 
-  private replay({ verdict, evidence }: Finding): void {
+  /** @param escaped makes the error that it would have failed with, where its peer has died: then this is the last time */
+  private replay({ verdict, evidence }: Finding, escaped?: (refusal: ReplayRefusal) => Error): void {
     this.core.onTrial.delete(this)
+    this.escaped = escaped
     this.toldStarted = evidence.requestTimeout
     this.replays++
-    this.wantsNew = this.replays === MOST_REPLAYS
+    this.wantsNew = this.replays === MOST_REPLAYS || escaped !== undefined
     this.waitingSince = this.core.clock.now()
     this.sent = this.sentWhole = this.answered = this.lookedTwice = false
     this.held = undefined
@@ -267,10 +287,11 @@ export class Exchange extends Waiter {
     this.acquireAgain()
   }
 
-  private casualty({ reused }: Connection, byPeer: boolean, requestTimeout: boolean): Casualty {
-    const { harmless, replays } = this
+  private casualty({ reused }: Connection, end: RequestEnd, requestTimeout: boolean): Casualty {
+    const { harmless } = this
     const answered = this.answered && !requestTimeout
-    return { reused, byPeer, answered, replays, repeatable: isRepeatable(this.body), harmless, requestTimeout }
+    const replays = this.escaped === undefined ? this.replays : MOST_REPLAYS
+    return { reused, end, answered, replays, repeatable: isRepeatable(this.body), harmless, requestTimeout }
   }
 
   /** Whether a repetition does no harm. */
@@ -301,7 +322,7 @@ export class Exchange extends Waiter {
     this.held = held
     this.answered = false
     core.onTrial.add(this)
-    const casualty = this.casualty(connection, true, true)
+    const casualty = this.casualty(connection, 'peer', true)
     investigate(connection, core.options.replay, casualty, core.clock.now(), (finding) => {
       // It was aborted meanwhile, or its connection has died and that is being looked into.
       if (this.settled || this.held !== held) return

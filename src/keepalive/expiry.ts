@@ -14,9 +14,14 @@ export interface IdleFacts {
   readonly learnedTimeout: number | undefined
   /** The option, which holds when the server said nothing. */
   readonly keepAliveTimeout: number
+  /**
+   * After what time something in between is known to end an idle connection, or the server to close it, if it advertises
+   * nothing; undefined where nothing is known to.
+   */
+  readonly throughTimeout?: number | undefined
   /** The option: the cap on what was advertised or learned. */
   readonly keepAliveMaxTimeout: number
-  /** Taken off what was advertised or learned. */
+  /** Taken off what was advertised or learned, or is known of what is in between. */
   readonly margin: number
   /** When `maxLifetime` is over; Infinity without one. */
   readonly lifetimeEndsAt: number
@@ -33,8 +38,9 @@ export function idleAllowance(facts: IdleFacts): number {
 
 /** Idle time that would be allowed if nothing had been learned. */
 export function untaughtAllowance(facts: IdleFacts): number {
-  const { advertisedTimeout } = facts
-  if (advertisedTimeout === undefined) return facts.keepAliveTimeout
+  const { advertisedTimeout, keepAliveTimeout, throughTimeout } = facts
+  if (advertisedTimeout === undefined)
+    return throughTimeout === undefined ? keepAliveTimeout : Math.min(keepAliveTimeout, throughTimeout - facts.margin)
   return Math.min(advertisedTimeout, facts.keepAliveMaxTimeout) - facts.margin
 }
 

@@ -59,6 +59,11 @@ export function isDoubtful(
   return !provable || (suspectedTimeout !== undefined && age >= suspectedTimeout - margin)
 }
 
+/** Whether the peer owes an answer to a probe, or acknowledgements: not the one to trust with a request. */
+export function owesAnswer(kernel: KernelView | undefined): boolean {
+  return kernel !== undefined && (kernel.probes > 0 || kernel.retransmits > 0)
+}
+
 /**
  * What the facts, and the kernel where it could be asked, say of an idle connection: the reason to close it, or
  * undefined when it is fit for use.
@@ -68,7 +73,5 @@ export function unfit(facts: ReuseFacts, kernel: KernelView | undefined, now: nu
   // FIN or RST are in, though JavaScript has not read them.
   if (!kernel.established) return 'stale'
   if (kernel.unread > 0) return 'poisoned'
-  // The peer owes an answer to a probe, or acknowledgements: not the one to trust with a request.
-  if (kernel.probes > 0 || kernel.retransmits > 0) return 'stale'
   return expired(facts, now, kernel.sinceLastData)
 }

@@ -16,10 +16,22 @@ export interface LivenessTriple {
   readonly probes: number
 }
 
+/** A triple as it can be asked for. */
+export interface LivenessTuning extends LivenessTriple {
+  /**
+   * TCP_USER_TIMEOUT: milliseconds that sent data may go unacknowledged until the kernel ends the connection. 0: not set.
+   * Linux with native access only. It needs nobody who watches, and it does harm: it ends connections to living peers that
+   * have stopped reading for so long, and while it is set an idle peer is dead after this time, however many probes that
+   * were. Where the kernel can be asked (`capabilities.deadPeers` is `'always'`) dead peers are found without it.
+   * @default 0
+   */
+  readonly userTimeout?: number
+}
+
 export type LivenessPreset = 'lan' | 'cloud' | 'mobile' | 'system'
 
 /** `false`: no TCP keepalive. A preset, or a triple of one's own. */
-export type LivenessOption = false | LivenessPreset | LivenessTriple
+export type LivenessOption = false | LivenessPreset | LivenessTuning
 
 /** The presets that set something; `'system'` leaves the operating system's values. */
 export const presets: Readonly<Record<Exclude<LivenessPreset, 'system'>, LivenessTriple>> = {
@@ -34,7 +46,7 @@ export const presets: Readonly<Record<Exclude<LivenessPreset, 'system'>, Livenes
 /** What is to be done to each socket. */
 export type LivenessPlan = { readonly kind: 'off' } | { readonly kind: 'system' } | LivenessSetting
 
-export interface LivenessSetting extends LivenessTriple {
+export interface LivenessSetting extends LivenessTuning {
   readonly kind: 'set'
 }
 

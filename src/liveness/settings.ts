@@ -1,12 +1,15 @@
 /**
- * Puts Ti, Td and Nm on a socket, reads them back, and says what is really there.
+ * Puts Ti, Td and Nm on a socket, and what belongs to them; reads all of it back, and says what is really there.
  *
  * Node sets all three since 24.19 and 26.4 (nodejs/node#63825). Before, `setKeepAlive` takes Ti only and silently sets
  * Td to 1 s and Nm to 10; the native setter then puts the other two right. Without either, Ti is all there is.
+ *
+ * What belongs to them takes native access: a cap on the pauses between retransmissions, and `userTimeout` if asked for.
  */
 import { Socket } from 'node:net'
 import type { Native } from './native.js'
 import type { LivenessPlan, LivenessSetting } from './presets.js'
+import { retransmitCap, systemRetries } from './retransmission.js'
 import { systemLiveness } from './system.js'
 
 /** TCP keepalive as it stands on one socket; times in milliseconds. */
@@ -15,6 +18,10 @@ export interface AppliedLiveness {
   readonly idle: number | undefined
   readonly interval: number | undefined
   readonly probes: number | undefined
+  /** Longest pause between two retransmissions; undefined where the kernel has no such setting (before Linux 6.15). */
+  readonly retransmitInterval: number | undefined
+  /** TCP_USER_TIMEOUT; 0 if it is not set. */
+  readonly userTimeout: number | undefined
   /**
    * How these values are known: `kernel` read back from the socket, `node` set by Node and not readable here,
    * `idle-only` only Ti could be set, `off` switched off, `unsupported` not a TCP socket.
@@ -28,6 +35,8 @@ const IPPROTO_TCP = 6
 const TCP_KEEPIDLE = 4
 const TCP_KEEPINTVL = 5
 const TCP_KEEPCNT = 6
+const TCP_USER_TIMEOUT = 18
+const TCP_RTO_MAX_MS = 44
 
 /** Whether this Node's `setKeepAlive` takes interval and count. */
 export const nodeSetsTriple: boolean = Socket.prototype.setKeepAlive.length >= 4
@@ -39,6 +48,8 @@ const unsupported: AppliedLiveness = Object.freeze({
   idle: undefined,
   interval: undefined,
   probes: undefined,
+  retransmitInterval: undefined,
+  userTimeout: undefined,
   source: 'unsupported',
 })
 
@@ -77,18 +88,34 @@ function applySystem(socket: Socket, fd: number, native: Native | undefined): Ap
 }
 
 function applyTriple(socket: Socket, fd: number, plan: LivenessSetting, native: Native | undefined): AppliedLiveness {
-  const { idle, interval, probes } = plan
+  const { idle, interval, probes, userTimeout = 0 } = plan
   if (nodeSetsTriple) (socket.setKeepAlive as SetTriple)(true, idle, interval, probes)
   else socket.setKeepAlive(true, idle)
   if (native === undefined) {
-    if (nodeSetsTriple) return shared({ enabled: true, idle, interval, probes, source: 'node' })
-    return shared({ enabled: true, idle, interval: undefined, probes: undefined, source: 'idle-only' })
+    if (nodeSetsTriple) return shared({ ...unsupported, enabled: true, idle, interval, probes, source: 'node' })
+    return shared({ ...unsupported, enabled: true, idle, source: 'idle-only' })
   }
   if (!nodeSetsTriple) {
     native.setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval / 1000)
     native.setInt(fd, IPPROTO_TCP, TCP_KEEPCNT, probes)
   }
+  capRetransmissions(fd, plan, native)
+  if (userTimeout > 0) native.setInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, userTimeout)
   return readBack(fd, native) ?? unsupported
+}
+
+/** Of each plan: it is the same for all sockets of a pool. */
+const caps = new WeakMap<LivenessSetting, number>()
+
+/** Has what is not acknowledged asked about every Td or so. Never less often than the system would have it. */
+function capRetransmissions(fd: number, plan: LivenessSetting, native: Native): void {
+  let cap = caps.get(plan)
+  if (cap === undefined) {
+    cap = retransmitCap(plan, systemRetries()) ?? Infinity
+    caps.set(plan, cap)
+  }
+  // -1 where there is no such option: then nothing is above it.
+  if (native.getInt(fd, IPPROTO_TCP, TCP_RTO_MAX_MS) > cap) native.setInt(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, cap)
 }
 
 /** What the kernel has on the socket; undefined if it is not a TCP socket any more. */
@@ -101,21 +128,19 @@ function readBack(fd: number, native: Native): AppliedLiveness | undefined {
     idle: idle * 1000,
     interval: native.getInt(fd, IPPROTO_TCP, TCP_KEEPINTVL) * 1000,
     probes: native.getInt(fd, IPPROTO_TCP, TCP_KEEPCNT),
+    retransmitInterval: known(native.getInt(fd, IPPROTO_TCP, TCP_RTO_MAX_MS)),
+    userTimeout: known(native.getInt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT)),
     source: 'kernel',
   })
 }
+
+const known = (value: number): number | undefined => (value < 0 ? undefined : value)
 
 let last = unsupported
 
 /** The same object for the same values: thousands of sockets are tuned alike. */
 function shared(applied: AppliedLiveness): AppliedLiveness {
-  const { enabled, idle, interval, probes, source } = last
-  const same =
-    applied.enabled === enabled &&
-    applied.idle === idle &&
-    applied.interval === interval &&
-    applied.probes === probes &&
-    applied.source === source
-  if (!same) last = Object.freeze(applied)
+  const fields = Object.keys(last) as (keyof AppliedLiveness)[]
+  if (fields.some((field) => applied[field] !== last[field])) last = Object.freeze(applied)
   return last
 }

@@ -2,6 +2,7 @@
  * What the Linux kernel knows of a connection: TCP_INFO, one system call.
  */
 import type { Native } from './native.js'
+import type { Signs } from './vital-signs.js'
 
 /**
  * The kernel's view of one connection. The object that a reader gives out is its only one: valid until the next read,
@@ -64,6 +65,7 @@ const CLOSE = 7
 const STATE = 0
 const RETRANSMITS = 2
 const PROBES = 3
+const UNACKNOWLEDGED = 24
 const LAST_DATA_RECEIVED = 52
 const LAST_ACK_RECEIVED = 56
 const RTT_US = 68
@@ -71,6 +73,7 @@ const RTT_VARIANCE_US = 72
 const BYTES_ACKNOWLEDGED = 120
 const BYTES_RECEIVED = 128
 const BYTES_SENT = 200
+const SEND_WINDOW = 228
 
 /** A kernel that gives less than this (before 4.19) does not count all bytes, and is treated as one that cannot be asked. */
 const ENOUGH_BYTES = BYTES_SENT + 8
@@ -78,6 +81,8 @@ const ENOUGH_BYTES = BYTES_SENT + 8
 export class TcpInfoReader {
   readonly #native: Native
   readonly #bytes = Buffer.alloc(256)
+  /** Bytes that the kernel has filled last. */
+  #length = 0
   readonly #view: KernelView = {
     established: false,
     unread: 0,
@@ -131,8 +136,26 @@ export class TcpInfoReader {
     }
   }
 
+  /** Asks whether the peer is still there; undefined for what is not a TCP socket, or not open. */
+  signs(fd: number): Signs | undefined {
+    const bytes = this.#bytes
+    if (!this.#fill(fd)) return undefined
+    return {
+      // The one counts data, the other everything that acknowledges something anew, or answers a probe.
+      silence: Math.min(bytes.readUInt32LE(LAST_DATA_RECEIVED), bytes.readUInt32LE(LAST_ACK_RECEIVED)),
+      probes: bytes[PROBES] as number,
+      retransmits: bytes[RETRANSMITS] as number,
+      unacknowledged: bytes.readUInt32LE(UNACKNOWLEDGED),
+      acknowledged: this.#count(BYTES_ACKNOWLEDGED) - 1, // the SYN is counted, too
+      window: this.#length >= SEND_WINDOW + 4 ? bytes.readUInt32LE(SEND_WINDOW) : undefined,
+      rtt: bytes.readUInt32LE(RTT_US) / 1000,
+      rttVariance: bytes.readUInt32LE(RTT_VARIANCE_US) / 1000,
+    }
+  }
+
   #fill(fd: number): boolean {
-    return fd >= 0 && this.#native.getBytes(fd, IPPROTO_TCP, TCP_INFO, this.#bytes) >= ENOUGH_BYTES
+    this.#length = fd < 0 ? -1 : this.#native.getBytes(fd, IPPROTO_TCP, TCP_INFO, this.#bytes)
+    return this.#length >= ENOUGH_BYTES
   }
 
   #count(offset: number): number {

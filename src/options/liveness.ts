@@ -6,11 +6,15 @@ import { OptionError } from '../errors.js'
 import { type LivenessOption, presets } from '../liveness/presets.js'
 import { isObject, show, unknownOption } from './checks.js'
 
-const fields = ['idle', 'interval', 'probes'] as const
+const triple = ['idle', 'interval', 'probes'] as const
+const fields = [...triple, 'userTimeout'] as const
 
 /** Linux keeps Ti and Td as 16-bit seconds with a sign, and Nm in 7 bits (net/tcp.h: MAX_TCP_KEEPIDLE, …). */
 const LONGEST_SECONDS = 32_767
 const MOST_PROBES = 127
+
+/** Milliseconds, as an int. */
+const LONGEST_USER_TIMEOUT = 2 ** 31 - 1
 
 export function checkLiveness(value: unknown): asserts value is LivenessOption {
   if (value === false || value === 'system' || (typeof value === 'string' && Object.hasOwn(presets, value))) return
@@ -23,10 +27,11 @@ export function checkLiveness(value: unknown): asserts value is LivenessOption {
   }
   for (const name of Object.keys(value))
     if (!(fields as readonly string[]).includes(name)) throw unknownOption(name, fields, { prefix: 'liveness.' })
-  for (const name of fields) checkField(name, value[name])
+  for (const name of triple) checkField(name, value[name])
+  checkUserTimeout(value.userTimeout)
 }
 
-function checkField(name: (typeof fields)[number], value: unknown): void {
+function checkField(name: (typeof triple)[number], value: unknown): void {
   const option = `liveness.${name}`
   if (name === 'probes') {
     if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST_PROBES) return
@@ -40,5 +45,15 @@ function checkField(name: (typeof fields)[number], value: unknown): void {
   throw new OptionError(
     option,
     `Option "${option}" must be whole seconds in milliseconds, from 1000 to ${LONGEST_SECONDS}000; it is ${show(value)}.`,
+  )
+}
+
+function checkUserTimeout(value: unknown): void {
+  if (value === undefined) return
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= LONGEST_USER_TIMEOUT) return
+  throw new OptionError(
+    'liveness.userTimeout',
+    `Option "liveness.userTimeout" must be whole milliseconds from 1 to ${LONGEST_USER_TIMEOUT}, or 0 for none; ` +
+      `it is ${show(value)}.`,
   )
 }

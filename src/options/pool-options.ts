@@ -3,6 +3,7 @@
  * table, and a test holds the two together.
  */
 import { OptionError } from '../errors.js'
+import { livenessThrough, type MiddleboxName, type NamedMiddlebox, named } from '../liveness/middleboxes.js'
 import type { LivenessOption } from '../liveness/presets.js'
 import { type ReplayLevel, replayLevels } from '../replay/permission.js'
 import {
@@ -19,6 +20,7 @@ import {
 } from './checks.js'
 import { type ConnectOptions, type ResolvedConnect, resolveConnect } from './connect.js'
 import { checkLiveness } from './liveness.js'
+import { idleLimitOf, resolveThrough } from './through.js'
 
 /** All times are milliseconds. Every field can be left out; an unknown one, or a bad value, throws an `OptionError`. */
 export interface PoolOptions {
@@ -92,10 +94,17 @@ export interface PoolOptions {
   /**
    * TCP keepalive on every socket: `false`, `'lan'` (10 s, 2 s, 3), `'cloud'` (30 s, 5 s, 3), `'mobile'` (90 s, 12 s, 5),
    * `'system'` (the operating system's values), or `{ idle: Ti, interval: Td, probes: Nm }`. A silent peer is known to
-   * be dead after Ti + Td x Nm.
+   * be dead after Ti + Td x Nm. A triple may have a `userTimeout`: mind its docstring.
    * @default 'cloud'
    */
   readonly liveness?: LivenessOption
+  /**
+   * What stands between the pool and its servers, or the servers themselves: `'aws-nlb'`, `'nginx'`, … Where the server
+   * advertised nothing, a connection then idles for no longer than they let it: those of layer 7 by their timeouts, those
+   * of layer 4 only if `liveness` does not keep them awake. Without `liveness` a triple is chosen that does.
+   * @default []
+   */
+  readonly through?: MiddleboxName | readonly MiddleboxName[]
   /**
    * Learn from the server when it closes idle connections, and stop using them earlier. For servers that do not advertise
    * it, or close sooner than they advertise.
@@ -124,8 +133,11 @@ export interface PoolOptions {
 }
 
 /** Options with defaults filled in. */
-export interface ResolvedOptions extends Required<Omit<PoolOptions, 'connect'>> {
+export interface ResolvedOptions extends Required<Omit<PoolOptions, 'connect' | 'through'>> {
   readonly connect: ResolvedConnect
+  readonly through: readonly MiddleboxName[]
+  /** What of `through` ends an idle connection first, for all that `liveness` does. */
+  readonly idleLimit: NamedMiddlebox | undefined
 }
 
 interface Spec {
@@ -133,7 +145,7 @@ interface Spec {
   readonly check: Check
 }
 
-/** Those that are one plain value. `connect` and `liveness` are structures with modules of their own. */
+/** Those that are one plain value. `connect`, `liveness` and `through` have modules of their own. */
 export const optionSpecs = {
   maxConnections: { default: 256, check: count({ min: 1 }) },
   maxTotalConnections: { default: Infinity, check: count({ min: 1 }) },
@@ -150,11 +162,13 @@ export const optionSpecs = {
   replay: { default: 'proven', check: oneOf(...replayLevels) },
   headersTimeout: { default: 300_000, check: milliseconds({ min: 1, zero: 'no limit' }) },
   bodyTimeout: { default: 300_000, check: milliseconds({ min: 1, zero: 'no limit' }) },
-} as const satisfies Record<Exclude<keyof PoolOptions, 'connect' | 'liveness'>, Spec>
+} as const satisfies Record<Exclude<keyof PoolOptions, 'connect' | 'liveness' | 'through'>, Spec>
 
 export const LIVENESS_DEFAULT = 'cloud' satisfies LivenessOption
 
-export const optionNames: readonly string[] = [...Object.keys(optionSpecs), 'connect', 'liveness']
+export const THROUGH_DEFAULT: readonly MiddleboxName[] = []
+
+export const optionNames: readonly string[] = [...Object.keys(optionSpecs), 'connect', 'liveness', 'through']
 
 /** What the same things are called in undici, node:http and agentkeepalive. */
 export const elsewhere: Readonly<Record<string, string>> = {
@@ -192,7 +206,10 @@ export function resolveOptions(options: unknown = {}): ResolvedOptions {
     enforce(name, value, spec.check)
     resolved[name] = value
   }
-  const liveness = options.liveness === undefined ? LIVENESS_DEFAULT : options.liveness
+  const through = resolveThrough(options.through === undefined ? THROUGH_DEFAULT : options.through)
+  const automatic = livenessThrough(through.map(named), LIVENESS_DEFAULT)
+  const liveness = options.liveness === undefined ? automatic : options.liveness
   checkLiveness(liveness)
-  return { ...resolved, liveness, connect: resolveConnect(options.connect) } as ResolvedOptions
+  const idleLimit = idleLimitOf(through, liveness)
+  return { ...resolved, liveness, through, idleLimit, connect: resolveConnect(options.connect) } as ResolvedOptions
 }

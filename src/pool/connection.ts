@@ -3,6 +3,7 @@
  *
  *     dialed > active <> idle
  *              active | idle > settling > active | idle
+ *              active | idle | settling > suspect > active | idle
  *              active | idle | settling > watched
  *              any of them > closed
  *
@@ -12,7 +13,10 @@
 import { AgendaItem } from '../agenda.js'
 import { observedVariance } from '../keepalive/margin.js'
 import type { DoubtFacts } from '../keepalive/reuse.js'
+import type { PeerEvidence } from '../liveness/evidence.js'
+import { type Peer, patienceOf, type Vigil } from '../liveness/monitor.js'
 import type { KernelView } from '../liveness/tcp-info.js'
+import type { Patience, Signs } from '../liveness/vital-signs.js'
 import type { CloseReason } from '../reasons.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Link, LinkEnding, LinkOwner } from '../wire/link.js'
@@ -23,20 +27,21 @@ import type { OriginPool } from './origin-pool.js'
 
 /**
  * `active`: lent to a waiter, or just dialed for one. `idle`: in the pool, may be lent. `settling`: idle, and the event
- * loop gets two turns to see whether it is still good. `watched`: idle, not lent any more, kept to see when the server
- * closes it. `closed`: over.
+ * loop gets two turns to see whether it is still good. `suspect`: idle, not lent until its peer has answered. `watched`: idle,
+ * not lent any more, kept to see when the server closes it. `closed`: over.
  */
-export type ConnectionState = 'active' | 'idle' | 'settling' | 'watched' | 'closed'
+export type ConnectionState = 'active' | 'idle' | 'settling' | 'suspect' | 'watched' | 'closed'
 
 const transitions: Readonly<Record<ConnectionState, readonly ConnectionState[]>> = {
-  active: ['idle', 'settling', 'watched', 'closed'],
-  idle: ['active', 'settling', 'watched', 'closed'],
-  settling: ['active', 'idle', 'watched', 'closed'],
+  active: ['idle', 'settling', 'suspect', 'watched', 'closed'],
+  idle: ['active', 'settling', 'suspect', 'watched', 'closed'],
+  settling: ['active', 'idle', 'suspect', 'watched', 'closed'],
+  suspect: ['active', 'idle', 'closed'],
   watched: ['closed'],
   closed: [],
 }
 
-export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
+export class Connection extends AgendaItem implements DoubtFacts, LinkOwner, Peer {
   /** Written by `move` alone. */
   state: ConnectionState = 'active'
   /** Place in its origin's list of idle connections, and in the pool's if there is one. */
@@ -67,6 +72,11 @@ export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
   survived: number | undefined = undefined
   /** Why it will be closed when it is released; once it is closed, why it was. */
   closeReason: CloseReason | undefined = undefined
+
+  /** What its monitor remembers of it. */
+  vigil: Vigil | undefined = undefined
+  /** How its peer was found dead; undefined while it was not. */
+  death: PeerEvidence | undefined = undefined
 
   /** Milliseconds the server advertised on it; until its first response, on another one to the same origin. */
   advertisedTimeout: number | undefined
@@ -114,8 +124,32 @@ export class Connection extends AgendaItem implements DoubtFacts, LinkOwner {
     return this.origin.keepAliveTimeout
   }
 
+  get throughTimeout(): number | undefined {
+    return this.origin.throughTimeout
+  }
+
   get keepAliveMaxTimeout(): number {
     return this.origin.keepAliveMaxTimeout
+  }
+
+  get busySince(): number {
+    return Math.max(this.grantedAt, this.idleSince)
+  }
+
+  get patience(): Patience | undefined {
+    return patienceOf(this.link.liveness)
+  }
+
+  signs(): Signs | undefined {
+    return this.link.signs()
+  }
+
+  ask(): boolean {
+    return this.link.ask()
+  }
+
+  askAsUsual(): void {
+    this.link.askAsUsual()
   }
 
   /** The one place where its state changes. */

@@ -1,28 +1,39 @@
 /**
  * Why a connection ended that the pool did not end itself: from its error, its peer's FIN, and what it was doing. Pure.
  */
+import type { DeathCause } from '../liveness/evidence.js'
+import type { Patience } from '../liveness/vital-signs.js'
 import type { CloseReason } from '../reasons.js'
+import type { RequestEnd } from '../replay/permission.js'
 import type { LinkEnding } from '../wire/link.js'
 
-/** Whether the peer's FIN or RST ended it, and nobody else. */
-export function endedByPeer(ending: Pick<LinkEnding, 'error' | 'fin'>, closeReason: CloseReason | undefined): boolean {
-  if (closeReason === 'aborted' || closeReason === 'pool-closed') return false
-  const reason = endingReason(ending, true)
-  return reason === 'server-fin' || reason === 'reset'
+type Ending = Pick<LinkEnding, 'error' | 'fin'> & Partial<Pick<LinkEnding, 'signs'>>
+
+/** What ended a request, by what ended its connection. */
+export function requestEnd(ending: Ending, { closeReason, patience }: Mortal): RequestEnd {
+  if (closeReason === 'aborted' || closeReason === 'pool-closed') return 'other'
+  if (closeReason === 'dead') return 'death'
+  const reason = endingReason(ending, true, patience)
+  if (reason === 'dead') return 'death'
+  return reason === 'server-fin' || reason === 'reset' ? 'peer' : 'other'
 }
 
-/** @param asked whether a request had been written on it that was not answered yet */
-export function endingReason({ error, fin }: Pick<LinkEnding, 'error' | 'fin'>, asked: boolean): CloseReason {
-  const code = (error as NodeJS.ErrnoException | undefined)?.code
+interface Mortal {
+  readonly closeReason: CloseReason | undefined
+  readonly patience: Patience | undefined
+}
+
+/**
+ * @param asked whether a request had been written on it that was not answered yet
+ * @param patience how long its peer may be silent before it is asked whether it is there; undefined if it never is
+ */
+export function endingReason({ error, fin, signs }: Ending, asked: boolean, patience?: Patience): CloseReason {
+  const code = codeOf(error)
+  if (deathCause(code, signs?.silence, patience) !== undefined) return 'dead'
   switch (code) {
     case 'ECONNRESET':
     case 'EPIPE':
       return 'reset'
-    case 'ETIMEDOUT':
-    // Where an ICMP error came in the meantime, the kernel gives up with that instead (tcp_write_err).
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'dead'
     case 'UND_ERR_INFO':
       // undici's own word: the exchange was broken off, or the response (HTTP/1.0, or without a length) was the last.
       return error?.message === 'aborted' ? 'aborted' : 'server-close'
@@ -32,3 +43,30 @@ export function endingReason({ error, fin }: Pick<LinkEnding, 'error' | 'fin'>, 
   if (!asked) return error === undefined ? 'server-fin' : 'poisoned'
   return 'error'
 }
+
+/**
+ * How an error of a socket shows that the peer is dead; undefined if it does not.
+ *
+ * @param silence how long nothing was heard of the peer before
+ */
+export function deathCause(
+  code: string | undefined,
+  silence: number | undefined,
+  patience: Patience | undefined,
+): DeathCause | undefined {
+  switch (code) {
+    case 'ETIMEDOUT':
+      return 'unanswered'
+    // Where an ICMP error came in the meantime, the kernel gives up with that instead (tcp_write_err).
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'unreachable'
+    // A server that resets an idle connection by itself was heard when it was last asked: this is the answer to a question.
+    case 'ECONNRESET':
+      return silence !== undefined && patience !== undefined && silence >= patience.idle ? 'reset' : undefined
+  }
+  return undefined
+}
+
+export const codeOf = (error: Error | undefined): string | undefined =>
+  (error as NodeJS.ErrnoException | undefined)?.code

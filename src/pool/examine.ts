@@ -18,8 +18,8 @@ export function reasonNotToLend(
   kernel: KernelView | undefined,
   now: number,
 ): CloseReason | undefined {
-  const { link } = connection
-  if (link.destroyed) return endingReason(link.ending, false)
+  const { link, patience } = connection
+  if (link.destroyed) return endingReason(link.ending, false, patience)
   if (kernel !== undefined) {
     connection.measured(kernel)
     connection.trustedAt = now

@@ -2,7 +2,7 @@
  * Finds out what became of a request whose connection died under it, and whether it may be sent again; and tells its
  * caller, where it may not.
  */
-import { addCause, ConnectionError, KeepwiseError, type ReplayVerdict } from '../errors.js'
+import { addCause, ConnectionError, KeepwiseError, PeerDeadError, type ReplayVerdict } from '../errors.js'
 import {
   type Death,
   needsProof,
@@ -68,15 +68,31 @@ export function isPerhapsUnasked({ link }: Connection, mayRepeat: boolean): bool
   return acknowledged === 0
 }
 
+type Untimed = Omit<ReplayVerdict, 'idleBefore'>
+
 /** Adds to an error what is known of the connection it happened on, and why the request was not sent again. */
-export function explainDeath(
-  error: Error,
+export function explainDeath(error: Error, connection: Connection, now: number, replay: Untimed): Error {
+  if (error instanceof KeepwiseError) return error
+  addCause(
+    error,
+    () =>
+      peerDeath(undefined, connection, now, replay) ??
+      new ConnectionError(connection.snapshot(now), error.message, timed(connection, replay)),
+  )
+  return error
+}
+
+/** The error for a request whose peer is dead; undefined if its connection has died of something else. */
+export function peerDeath(
+  error: Error | undefined,
   connection: Connection,
   now: number,
-  replay: Omit<ReplayVerdict, 'idleBefore'>,
-): void {
-  if (error instanceof KeepwiseError) return
-  const { grantedAt, idleSince } = connection
-  const told = { ...replay, idleBefore: Math.max(0, grantedAt - idleSince) }
-  addCause(error, () => new ConnectionError(connection.snapshot(now), error.message, told))
+  replay: Untimed,
+): PeerDeadError | undefined {
+  const { death } = connection
+  return death && new PeerDeadError(connection.snapshot(now), death, timed(connection, replay), error)
+}
+
+function timed({ grantedAt, idleSince }: Connection, replay: Untimed): ReplayVerdict {
+  return { ...replay, idleBefore: Math.max(0, grantedAt - idleSince) }
 }

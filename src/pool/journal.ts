@@ -2,6 +2,8 @@
  * Writes down what happens at one origin: counts it, and tells those who listen. Where nobody does, a count is all it costs.
  */
 import type { Events, PoolEvents } from '../events.js'
+import { evidenceOf, type PeerEvidence } from '../liveness/evidence.js'
+import type { Signs } from '../liveness/vital-signs.js'
 import type { CloseReason } from '../reasons.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Connection } from './connection.js'
@@ -71,6 +73,19 @@ export class Journal {
   learned({ address, timeout, samples }: Lesson): void {
     const { origin, events } = this
     if (events.heard('learn')) events.emit('learn', { origin, address, timeout, samples })
+  }
+
+  /** A peer has not answered so far. */
+  suspected(connection: Connection, signs: Signs, now: number): void {
+    const { events } = this
+    if (events.heard('suspect'))
+      events.emit('suspect', { connection: connection.snapshot(now), evidence: evidenceOf(signs, connection.asked) })
+  }
+
+  /** A peer is dead. */
+  died(connection: Connection, evidence: PeerEvidence, now: number): void {
+    const { events } = this
+    if (events.heard('dead')) events.emit('dead', { connection: connection.snapshot(now), evidence })
   }
 
   /** How a connection stands that is about to end, for `closed`; undefined where nobody wants to know. */

@@ -56,7 +56,7 @@ export class Keeper {
     if (until === undefined) this.owner.close(connection, reason)
     else {
       this.stock.watch(connection)
-      this.tools.agenda.schedule(connection, until)
+      if (until < connection.wakeAt) this.tools.agenda.schedule(connection, until)
     }
   }
 
@@ -65,6 +65,8 @@ export class Keeper {
     switch (connection.state) {
       case 'idle':
         return this.#wakeIdle(connection, now)
+      case 'suspect':
+        return this.#wakeSuspect(connection, now)
       case 'watched':
         return this.#wakeWatched(connection, now)
       default:
@@ -87,6 +89,13 @@ export class Keeper {
     if (reason === undefined) return idleDeadline(connection)
     this.expel(connection, reason, now)
     return connection.wakeAt
+  }
+
+  #wakeSuspect(connection: Connection, now: number): number {
+    const reason = expired(connection, now)
+    if (reason === undefined) return idleDeadline(connection)
+    this.owner.close(connection, reason)
+    return Infinity
   }
 
   #wakeWatched(connection: Connection, now: number): number {

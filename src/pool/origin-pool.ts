@@ -5,12 +5,14 @@
  * side was faster. Works on links and a clock; knows nothing of HTTP clients or sockets.
  *
  * Its parts: what is open (`Stock`), who waits (`Lines`), what is being opened (`Dials`, `WarmUps`), how these compare
- * (`Balance`); what is lent (`Picker`), how long the rest stays (`Keeper`, `Lessons`); what is told of all that (`Journal`).
+ * (`Balance`); what is lent (`Picker`), how long the rest stays (`Keeper`, `Lessons`), and whether it lives (`Health`); what is
+ * told of all that (`Journal`).
  *
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
 import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
-import { isDoubtful, mustAsk, unfit, wasQuick } from '../keepalive/reuse.js'
+import { isDoubtful, mustAsk, owesAnswer, unfit, wasQuick } from '../keepalive/reuse.js'
+import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { Dialer, Link, LinkEnding, Target } from '../wire/link.js'
 import { Balance } from './balance.js'
@@ -19,6 +21,7 @@ import { Counters } from './counters.js'
 import { type DialOutcome, type DialOwner, Dials } from './dials.js'
 import { endingReason } from './ending.js'
 import { lookBack, reasonNotToLend } from './examine.js'
+import { Health, type HealthOwner } from './health.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
 import { Journal, type Replay } from './journal.js'
@@ -33,9 +36,13 @@ import { Stock } from './stock.js'
 import type { Waiter } from './waiter.js'
 import { WarmUps } from './warm-ups.js'
 
-export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwner {
+export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwner, HealthOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
+  /** What stands between closes, or forgets, connections that idle for so long; undefined where nothing is known of that. */
+  readonly throughTimeout: number | undefined
+  /** The longest time in milliseconds from a request's start to the end of its response. */
+  longestExchange = 0
   readonly hints: Hints
   /** What its servers teach of their idle timeouts; undefined where nothing is to be learned. */
   readonly lessons: Lessons | undefined
@@ -54,6 +61,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   readonly #stock: Stock
   readonly #keeper: Keeper
   readonly #picker: Picker
+  readonly #health: Health
   readonly #lines: Lines
   readonly #dials: Dials
   readonly #balance: Balance
@@ -76,11 +84,13 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
     this.#journal = new Journal(target.origin, this.counters, core.events)
-    this.hints = new Hints(this.keepAliveTimeout)
+    this.throughTimeout = options.idleLimit?.timeout
+    this.hints = new Hints(Math.min(this.keepAliveTimeout, this.throughTimeout ?? Infinity))
     this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#keeper.learned(lesson)) : undefined
     this.#stock = new Stock(new IdleList(core, options.scheduling), this.lessons?.watched ?? new Set())
     this.#keeper = new Keeper(this, core, this.#journal, this.#stock, this.lessons)
     this.#picker = new Picker(this, clock, this.#stock, this.#keeper)
+    this.#health = new Health(this, core, this.#journal, this.#stock)
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
     this.#warmUps = new WarmUps(this.#dials)
@@ -187,6 +197,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     if (connection.state !== 'active' || connection.link.destroyed) return // its end is under way, and will be reported
     const now = this.#core.clock.now()
     connection.asked = false
+    this.longestExchange = Math.max(this.longestExchange, now - connection.grantedAt)
     if (connection.reused) this.lessons?.answered(connection, now)
     connection.reused = true // even if it is handed on at once
     connection.idleSince = connection.trustedAt = now
@@ -194,7 +205,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.hints.complete(connection)
     this.#setMargin(connection, now)
     if (connection.remaining <= 0) connection.retire('advertised-max')
-    this.takeBack(connection, connection.closeReason ?? unfit(connection, kernel, now), now)
+    this.#takeBackFit(connection, connection.closeReason ?? unfit(connection, kernel, now), kernel, now)
   }
 
   /** Takes back a connection, be it gone by now, on which nothing was sent after all. */
@@ -203,8 +214,27 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#journal.givenBack(connection)
     if (connection.state !== 'active' || connection.link.destroyed) return
     const now = this.#core.clock.now()
-    const reason = connection.closeReason ?? reasonNotToLend(connection, connection.link.inspect(), now)
-    this.takeBack(connection, reason, now)
+    const kernel = connection.link.inspect()
+    this.#takeBackFit(connection, connection.closeReason ?? reasonNotToLend(connection, kernel, now), kernel, now)
+  }
+
+  /** Takes back a connection that was looked at. */
+  #takeBackFit(
+    connection: Connection,
+    reason: CloseReason | undefined,
+    kernel: KernelView | undefined,
+    now: number,
+  ): void {
+    if (!owesAnswer(kernel)) this.takeBack(connection, reason, now)
+    else if (reason === undefined) this.setAside(connection, now)
+    else this.close(connection, reason) // it would teach nothing any more
+  }
+
+  /** Takes back a connection that is not to be lent before its peer has answered. */
+  setAside(connection: Connection, now: number): void {
+    if (this.#isSuperfluous) this.close(connection, 'surplus')
+    else if (this.#core.closing) this.close(connection, 'pool-closed')
+    else this.#health.setAside(connection, now)
   }
 
   /** Takes back a connection that nobody has any more: it is lent again or kept, unless there is a reason against it. */
@@ -238,14 +268,20 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** Closes a connection whose exchange failed: the caller broke it off, or it broke under it. */
   discard(connection: Connection, error?: Error): void {
-    const { fin } = connection.link.ending
-    const reason = connection.closeReason ?? endingReason({ error, fin }, connection.asked)
-    this.close(connection, reason, error)
+    const { fin, signs } = connection.link.ending
+    this.close(connection, this.#reasonOf(connection, { error, fin, signs }), error)
   }
 
   /** The link has ended without anybody here having ended it. */
   linkEnded(connection: Connection, ending: LinkEnding): void {
-    this.#ended(connection, connection.closeReason ?? endingReason(ending, connection.asked), ending.error)
+    this.#ended(connection, this.#reasonOf(connection, ending), ending.error)
+  }
+
+  /** That a peer is dead goes before what was to be the connection's end anyway. */
+  #reasonOf(connection: Connection, ending: Pick<LinkEnding, 'error' | 'fin' | 'signs'>): CloseReason {
+    const { closeReason, asked, patience } = connection
+    const reason = endingReason(ending, asked, patience)
+    return reason === 'dead' && closeReason !== 'aborted' ? reason : (closeReason ?? reason)
   }
 
   /** Lets a connection go without closing it: it is the caller's own now. */
@@ -257,6 +293,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   /** Closes what is idle and drops dials that nobody waits for; what comes back later is closed then. */
   closeIdle(error: Error): void {
     for (const connection of this.#stock.idle) this.close(connection, 'pool-closed')
+    for (const connection of this.#stock.suspects) this.close(connection, 'pool-closed')
     for (const connection of this.#stock.watched) this.close(connection, 'pool-closed')
     if (this.waiting === 0) this.#dials.cancel(error)
   }
@@ -301,9 +338,9 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     // Dials for requests do not count: one that is not needed in the end is dropped.
     while (this.usable + this.#dials.warming < count && slots.hasRoom) {
       if (!this.#balance.hasRoom) {
-        const { anyWatched } = this.#stock
-        if (anyWatched === undefined) break
-        this.close(anyWatched, 'surplus')
+        const { anyUseless } = this.#stock
+        if (anyUseless === undefined) break
+        this.close(anyUseless, 'surplus')
         continue
       }
       slots.take(this)
@@ -348,9 +385,20 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   // --- in the course of time -----------------------------------------------------------------------------------------
 
-  /** Does what is due for a connection that nobody has, and says when to look again. */
+  /** Does what is due for a connection, and says when to look again. */
   wakeConnection(connection: Connection, now: number): number {
-    return this.#keeper.wake(connection, now)
+    const forKeeper = this.#keeper.wake(connection, now)
+    return connection.state === 'closed' ? Infinity : Math.min(forKeeper, this.#health.look(connection, now))
+  }
+
+  /** The process has slept: what is idle is lent when it has answered. */
+  doubtIdle(now: number): void {
+    this.#health.doubtAll(now)
+  }
+
+  /** An address is not to be used any more: connections to it close when they are free. */
+  drain(address: string): void {
+    this.#health.drain(address)
   }
 
   get mayWatch(): boolean {
@@ -425,7 +473,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
-    if (this.#isOver || this.#owedTo(this.#core.slots.next) || this.#isInTheWay) this.close(connection, 'surplus')
+    if (this.#isSuperfluous) this.close(connection, 'surplus')
     else if (this.#handing) {
       this.#keeper.keep(connection, now, false)
       this.#keptMeanwhile.push(connection)
@@ -434,6 +482,11 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
       else this.#handOver(connection, now)
     } else if (this.#core.closing) this.close(connection, 'pool-closed')
     else this.#keeper.keep(connection, now, true)
+  }
+
+  /** Whether a connection that comes free is one too many here. */
+  get #isSuperfluous(): boolean {
+    return this.#isOver || this.#owedTo(this.#core.slots.next) || this.#isInTheWay
   }
 
   /** Whether a slot is to go elsewhere: to any that needs it if nobody waits here, else to one that has none at all. */
@@ -529,6 +582,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#journal.opened(connection, elapsed, now)
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
+    this.#core.agenda.schedule(connection, this.#health.look(connection, now))
     const waiter = this.#lines.forNew.shift()
     if (waiter === undefined) this.#offer(connection, now)
     else {
@@ -553,7 +607,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#core.dialFailed(this, error)
     // Nothing is left that could serve anybody: all who waited for it share its failure. Else it is the failure of one,
     // unless what is under way is enough for all.
-    if (this.size === this.#stock.watched.size) this.refuseAll(error)
+    if (this.usable + this.#dials.count === 0) this.refuseAll(error)
     else if (this.#balance.isShortOfNew) this.#lines.forNew.refuse(1, error)
     // An idle one that was passed over serves as well.
     else if (this.#balance.isShort && this.#stock.idle.size === 0) this.#lines.any.refuse(1, error)
@@ -563,6 +617,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   #ended(connection: Connection, reason: CloseReason, error?: Error): void {
     const { clock, agenda, slots } = this.#core
     const now = clock.now()
+    if (reason === 'dead') this.#health.mourn(connection, connection.link.ending, now)
     const last = this.#journal.lastOf(connection, now)
     this.#stock.remove(connection)
     connection.closeReason = reason
@@ -572,6 +627,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#core.ended(this, connection, error)
     slots.free()
     this.#serveLine()
+    this.#health.ended(connection, now)
     this.#checkQuiet()
   }
 

@@ -3,7 +3,7 @@
  * given to anybody: the kernel is asked, and where it cannot be, the event loop gets two turns to show what is already here.
  */
 import type { Clock } from '../clock.js'
-import { mustAsk, mustAskAgain } from '../keepalive/reuse.js'
+import { mustAsk, mustAskAgain, owesAnswer } from '../keepalive/reuse.js'
 import type { CloseReason } from '../reasons.js'
 import type { Connection } from './connection.js'
 import { reasonNotToLend } from './examine.js'
@@ -13,6 +13,8 @@ import type { Stock } from './stock.js'
 export interface PickerOwner {
   /** @param reason why a connection that nobody has any more cannot be lent again; undefined if it can */
   takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void
+  /** Nobody has it, and its peer owes an answer. */
+  setAside(connection: Connection, now: number): void
 }
 
 export class Picker {
@@ -39,6 +41,10 @@ export class Picker {
         this.keeper.expel(connection, reason, now)
         continue
       }
+      if (owesAnswer(kernel)) {
+        this.owner.setAside(connection, now)
+        continue
+      }
       if (kernel !== undefined) return connection
       this.settle(connection)
       return undefined
@@ -58,7 +64,8 @@ export class Picker {
   }
 
   /**
-   * Whether a connection that was lent is still fit after a turn of the event loop; one that is not is expelled.
+   * Whether a connection that was lent is still fit after a turn of the event loop; one that is not is expelled, or to be given
+   * back if its peer only owes an answer.
    *
    * @param insist whether one about which nobody can be asked is not fit, should it have to be looked at once more
    */
@@ -67,6 +74,6 @@ export class Picker {
     const kernel = connection.link.inspect()
     const reason = reasonNotToLend(connection, kernel, now)
     if (reason !== undefined) this.keeper.expel(connection, reason, now)
-    return reason === undefined && (kernel !== undefined || !insist)
+    return reason === undefined && !owesAnswer(kernel) && (kernel !== undefined || !insist)
   }
 }

@@ -2,7 +2,7 @@
  * All origins of a pool: what they share (clock, agenda, slots, events, limits), and the pool's own life.
  */
 
-import { Agenda, AgendaItem } from '../agenda.js'
+import { Agenda } from '../agenda.js'
 import type { Clock } from '../clock.js'
 import { ClosedError } from '../errors.js'
 import { Events } from '../events.js'
@@ -11,7 +11,9 @@ import type { ResolvedOptions } from '../options/pool-options.js'
 import type { Dialer, Link, Target } from '../wire/link.js'
 import { Connection } from './connection.js'
 import { Counters } from './counters.js'
+import { Heartbeat } from './heartbeat.js'
 import { List } from './list.js'
+import { type AddressBook, Names } from './names.js'
 import { OriginPool } from './origin-pool.js'
 import { Slots } from './slots.js'
 import type { Waiter } from './waiter.js'
@@ -30,6 +32,7 @@ export type Caps = Pick<ResolvedOptions, 'maxConnections' | 'maxTotalConnections
 export interface CoreEnvironment {
   readonly clock: Clock
   readonly dial: Dialer
+  readonly addresses: AddressBook
   /** Idle time where `keepAliveTimeout` is `'auto'`. */
   readonly automaticIdleTime: number
   /** From 0 to 1; spreads lifetimes. */
@@ -42,12 +45,10 @@ const MOST_QUIET_ORIGINS = 1000
 /** Part of `maxLifetime` that chance may take off. */
 const LIFETIME_JITTER = 0.1
 
-/** How often the agenda looks at itself while connections are open, so that the event loop's lag is known. */
-const HEARTBEAT = 1000
-
 export class PoolCore {
   readonly clock: Clock
   readonly dial: Dialer
+  readonly addresses: AddressBook
   readonly agenda: Agenda
   readonly events = new Events()
   readonly slots: Slots
@@ -73,15 +74,17 @@ export class PoolCore {
   /** What the origins had counted that are forgotten. */
   readonly #forgotten = new Counters()
   readonly #heartbeat: Heartbeat
+  readonly #names: Names
   readonly #listeners: CoreListener[] = []
   #lastId = 0
   #whenQuiet: (() => void)[] = []
 
-  constructor(options: ResolvedOptions, { clock, dial, automaticIdleTime, random }: CoreEnvironment) {
+  constructor(options: ResolvedOptions, { clock, dial, addresses, automaticIdleTime, random }: CoreEnvironment) {
     const { keepAliveTimeout, maxTotalConnections } = options
     this.options = options
     this.clock = clock
     this.dial = dial
+    this.addresses = addresses
     this.#random = random
     this.agenda = new Agenda(clock)
     this.keepAliveTimeout = keepAliveTimeout === 'auto' ? automaticIdleTime : keepAliveTimeout
@@ -90,7 +93,10 @@ export class PoolCore {
       const connection = this.idle?.first
       connection?.origin.close(connection, 'surplus')
     })
-    this.#heartbeat = new Heartbeat(() => this.slots.used > 0)
+    this.#heartbeat = new Heartbeat(clock, (now) => {
+      for (const origin of this.#origins.values()) origin.doubtIdle(now)
+    })
+    this.#names = new Names(addresses, this, () => this.#origins.values())
   }
 
   /** TLS server name asked for by the pool's own options. */
@@ -208,12 +214,16 @@ export class PoolCore {
     if (!origin.forgotten) this.#quiet.add(origin)
     if (origin.fleeting) this.#forget(origin)
     else if (this.#quiet.size > MOST_QUIET_ORIGINS) this.#forget(this.#quiet.values().next().value)
-    if (this.slots.used === 0) this.agenda.cancel(this.#heartbeat)
+    if (this.slots.used === 0) {
+      this.agenda.cancel(this.#heartbeat)
+      this.agenda.cancel(this.#names)
+    }
     if (this.closing) this.#checkQuiet()
   }
 
   opened(origin: OriginPool): void {
-    if (this.#heartbeat.place < 0) this.agenda.schedule(this.#heartbeat, this.clock.now() + HEARTBEAT)
+    if (this.#heartbeat.place < 0) this.agenda.schedule(this.#heartbeat, this.#heartbeat.begin())
+    this.#names.begin()
     for (const listener of this.#listeners) listener.opened(origin)
   }
 
@@ -247,16 +257,5 @@ export class PoolCore {
     this.#origins.delete(origin.key)
     this.#forgotten.add(origin.counters)
     origin.forget()
-  }
-}
-
-/** An appointment with nobody: how late it is kept is the event loop's lag. */
-class Heartbeat extends AgendaItem {
-  constructor(readonly goesOn: () => boolean) {
-    super()
-  }
-
-  wake(now: number): number {
-    return this.goesOn() ? now + HEARTBEAT : Infinity
   }
 }

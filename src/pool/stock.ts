@@ -1,5 +1,5 @@
 /**
- * The open connections of one origin, each where it stands: lent, idle, settling, watched. The one place that moves a
+ * The open connections of one origin, each where it stands: lent, idle, settling, suspect, watched. The one place that moves a
  * connection from one to another; its link is parked, and its place in the lists kept, accordingly. Decides nothing.
  */
 import type { Connection, ConnectionState } from './connection.js'
@@ -10,6 +10,8 @@ export class Stock {
   readonly open = new Set<Connection>()
   /** Those that are looked at before they are lent. */
   settling = 0
+  /** Those whose peer is to answer before they are lent. */
+  readonly suspects = new Set<Connection>()
 
   /**
    * @param idle those that may be lent
@@ -22,23 +24,25 @@ export class Stock {
 
   /** Connections that are lent, or can be. */
   get usable(): number {
-    return this.open.size - this.watched.size
+    return this.open.size - this.watched.size - this.suspects.size
   }
 
   /** Connections on which nothing is going on. */
   get unused(): number {
-    return this.idle.size + this.settling + this.watched.size
+    return this.idle.size + this.settling + this.suspects.size + this.watched.size
   }
 
-  /** One of those that are watched, if any is. */
-  get anyWatched(): Connection | undefined {
+  /** One of those that cannot be lent, though nobody has it; undefined if there is none. */
+  get anyUseless(): Connection | undefined {
     const [watched] = this.watched
-    return watched
+    if (watched !== undefined) return watched
+    const [suspect] = this.suspects
+    return suspect
   }
 
-  /** One that can be done without when a new one is needed: watched, or idle while nobody wants an old one. */
+  /** One that can be done without when a new one is needed: useless, or idle while nobody wants an old one. */
   get spare(): Connection | undefined {
-    return this.anyWatched ?? this.idle.oldest
+    return this.anyUseless ?? this.idle.oldest
   }
 
   /** One that was just opened, and is lent to nobody yet. */
@@ -69,6 +73,12 @@ export class Stock {
     this.#move(connection, 'settling')
   }
 
+  /** It may be lent when its peer has answered. */
+  suspect(connection: Connection): void {
+    this.#move(connection, 'suspect')
+    this.idle.hide(connection)
+  }
+
   /** It is not lent any more. */
   watch(connection: Connection): void {
     this.#move(connection, 'watched')
@@ -88,7 +98,12 @@ export class Stock {
     if (engine === undefined && to === 'active') link.unpark()
     else if (engine === undefined && state === 'active' && to !== 'closed') link.park()
     if (state === 'settling') this.settling--
+    if (state === 'suspect') {
+      this.suspects.delete(connection)
+      this.idle.remove(connection)
+    }
     connection.move(to)
     if (to === 'settling') this.settling++
+    if (to === 'suspect') this.suspects.add(connection)
   }
 }

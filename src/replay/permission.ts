@@ -29,12 +29,20 @@ export function isIdempotent(method: string): boolean {
   return idempotentMethods.has(method)
 }
 
+/**
+ * What ended a request:
+ *
+ * - `peer`: the peer's FIN or RST.
+ * - `death`: the peer was found dead.
+ * - `other`: a timeout, an abort, a response that made no sense.
+ */
+export type RequestEnd = 'peer' | 'death' | 'other'
+
 /** How a request died. */
 export interface Death {
   /** The connection had served before, or idled. */
   readonly reused: boolean
-  /** FIN or RST ended it, and no timeout, abort or response that made no sense. */
-  readonly byPeer: boolean
+  readonly end: RequestEnd
   /** Part of the response had arrived. */
   readonly answered: boolean
   /** How often it had been sent again before. */
@@ -47,13 +55,15 @@ export interface Death {
  * Why a request that died was not sent again:
  *
  * - `new-connection`: it died on a new connection, which is no keep-alive race: the next one would hardly do better.
- * - `not-the-peer`: it was no FIN and no RST that ended the connection, but a timeout, or a response that made no sense.
+ * - `not-the-peer`: it was neither the peer's FIN or RST that ended the connection nor its death, but a timeout, or a response
+ *   that made no sense.
  * - `response-begun`: part of the response had arrived.
  * - `off`: replay is switched off.
  * - `too-many`: it has been sent again often enough.
  * - `body-gone`: its body was a stream, or too long to be remembered, and cannot be sent again.
  * - `unknown-node`: it was sent through an agent, and this Node's requests are not known well enough to send one again.
  * - `not-proven`: it may have been processed, and must not be twice.
+ * - `unreachable`: its peer was found dead, and no new connection could be opened to send it again.
  */
 export type ReplayRefusal =
   | 'new-connection'
@@ -64,11 +74,13 @@ export type ReplayRefusal =
   | 'body-gone'
   | 'unknown-node'
   | 'not-proven'
+  | 'unreachable'
 
 /** What speaks against sending it again whatever the evidence may be; undefined for nothing. */
 export function refusalWithoutTrial(level: ReplayLevel, death: Death): ReplayRefusal | undefined {
-  if (!death.reused) return 'new-connection'
-  if (!death.byPeer) return 'not-the-peer'
+  // A peer's death has nothing to do with how long the connection was open.
+  if (!death.reused && death.end !== 'death') return 'new-connection'
+  if (death.end === 'other') return 'not-the-peer'
   if (death.answered) return 'response-begun'
   if (level === 'off') return 'off'
   if (death.replays >= MOST_REPLAYS) return 'too-many'

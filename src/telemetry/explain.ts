@@ -4,13 +4,15 @@
 
 import { idleAllowance, idleReason } from '../keepalive/expiry.js'
 import { SMALLEST_MARGIN } from '../keepalive/margin.js'
-import { planOf } from '../liveness/presets.js'
+import { named } from '../liveness/middleboxes.js'
+import { type LivenessPlan, type LivenessTuning, planOf } from '../liveness/presets.js'
 import type { AppliedLiveness } from '../liveness/settings.js'
 import { type SystemLiveness, systemLiveness } from '../liveness/system.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Target } from '../wire/link.js'
+import { type Warning, warningsOf } from './warnings.js'
 
 /** A value, who decided it, and in words how it came about. */
 export interface Explained<Source extends string> {
@@ -23,7 +25,7 @@ export interface Explained<Source extends string> {
 export interface Explanation {
   readonly origin: string
   /** How long a connection to it may idle. At or below 0: connections are not kept. */
-  readonly idleTimeout: Explained<'advertised' | 'advertised, capped' | 'learned' | 'option' | 'automatic'>
+  readonly idleTimeout: Explained<'advertised' | 'advertised, capped' | 'learned' | 'through' | 'option' | 'automatic'>
   /** What the servers have taught, for each address that closes connections sooner than is allowed otherwise. */
   readonly learned: readonly {
     readonly address: string
@@ -32,36 +34,63 @@ export interface Explanation {
     /** The idle times it was taken from. */
     readonly samples: readonly number[]
   }[]
-  /** Already taken off an advertised or learned timeout. */
+  /** Already taken off an advertised or learned timeout, or one that `through` knows of. */
   readonly margin: Explained<'option' | 'automatic'>
   /** Requests on one connection. */
   readonly maxRequests: Explained<'advertised' | 'option'>
   /** TCP keepalive: what was asked for, what stands on the sockets, and the system's own values. */
   readonly liveness: {
-    readonly asked: { readonly idle: number; readonly interval: number; readonly probes: number } | 'off' | 'system'
+    readonly asked: LivenessTuning | 'off' | 'system'
     /** As read back from the newest connection; undefined while there is none. */
     readonly applied: AppliedLiveness | undefined
     readonly system: SystemLiveness
     /** After how many milliseconds of silence a dead peer is known; undefined when nothing probes. */
     readonly deadAfter: number | undefined
+    /** Probes that the connections there are now send in an hour, at most: if all of them are silent all the time. */
+    readonly probesPerHour: number
   }
+  /** Settings that contradict each other, or what is known of the world: `docs/tuning.md` lists them. */
+  readonly warnings: readonly Warning[]
   readonly connections: readonly ConnectionSnapshot[]
 }
 
-export function explain(core: PoolCore, target: Target, key: string): Explanation {
+/** What the pool itself does not know. */
+export interface Observed {
+  /** Whether the kernel can be asked about a connection; undefined if unknown. */
+  readonly kernel?: boolean | undefined
+  /** Longest time in milliseconds that a response was waited for; undefined if unknown. */
+  readonly longestWait?: number | undefined
+}
+
+export function explain(core: PoolCore, target: Target, key: string, observed: Observed = {}): Explanation {
   const now = core.clock.now()
   const pool = core.peek(key)
   const connections = [...(pool?.connections ?? [])]
   const newest = connections.at(-1)
   const margin = core.margin(newest ?? { rtt: 0, rttVariance: 0 }, now)
   const learned = learnedOf(pool)
+  const advertisedTimeout = pool?.hints.advertisedTimeout
+  const idle = idleTimeout(core, { advertisedTimeout, learned, margin })
+  const plan = planOf(core.options.liveness)
+  const applied = newest?.link.liveness
+  const liveness = explainLiveness(plan, applied, connections.length)
+  const { system, deadAfter } = liveness
+  const { options } = core
   return {
     origin: target.origin,
-    idleTimeout: idleTimeout(core, { advertisedTimeout: pool?.hints.advertisedTimeout, learned, margin }),
+    idleTimeout: idle,
     learned,
     margin: explainMargin(core, margin),
     maxRequests: maxRequests(core, pool?.hints.total),
-    liveness: explainLiveness(core, newest?.link.liveness),
+    liveness,
+    warnings: warningsOf({
+      ...options,
+      ...{ plan, applied, system, deadAfter, advertisedTimeout, idleTimeout: idle.value },
+      through: options.through.map(named),
+      rtt: newest?.rtt ?? 0,
+      kernel: observed.kernel,
+      longestWait: observed.longestWait,
+    }),
     connections: connections.map((connection) => connection.snapshot(now)),
   }
 }
@@ -78,13 +107,13 @@ interface IdleSources {
 
 function idleTimeout(core: PoolCore, sources: IdleSources): Explanation['idleTimeout'] {
   const { advertisedTimeout, learned, margin } = sources
-  const { keepAliveTimeout: option, keepAliveMaxTimeout } = core.options
+  const { keepAliveTimeout: option, keepAliveMaxTimeout, idleLimit } = core.options
   const { keepAliveTimeout } = core
   // Of several addresses, the one that closes first.
   const [first] = [...learned].sort((a, b) => a.timeout - b.timeout)
   const learnedTimeout = first?.timeout
   const limits = { advertisedTimeout, learnedTimeout, keepAliveTimeout, keepAliveMaxTimeout, margin }
-  const facts = { ...limits, idleSince: 0, lifetimeEndsAt: 0 }
+  const facts = { ...limits, throughTimeout: idleLimit?.timeout, idleSince: 0, lifetimeEndsAt: 0 }
   const value = idleAllowance(facts)
   if (first !== undefined && idleReason(facts) === 'learned-timeout')
     return {
@@ -93,6 +122,14 @@ function idleTimeout(core: PoolCore, sources: IdleSources): Explanation['idleTim
       because:
         `the server at ${first.address} was seen to close connections that idled for ${first.timeout} ms` +
         `, less a margin of ${margin.toFixed(1)} ms`,
+    }
+  if (advertisedTimeout === undefined && idleLimit !== undefined && value < keepAliveTimeout)
+    return {
+      value,
+      source: 'through',
+      because:
+        `the server advertised nothing; ${idleLimit.name} ${idleLimit.layer === 7 ? 'closes' : 'forgets'} connections` +
+        ` that are silent for ${idleLimit.timeout} ms, less a margin of ${margin.toFixed(1)} ms`,
     }
   if (advertisedTimeout === undefined)
     return option === 'auto'
@@ -125,15 +162,22 @@ function maxRequests(core: PoolCore, total: number | undefined): Explanation['ma
     : { value: option, source: 'option', because: 'maxRequests' }
 }
 
-function explainLiveness(core: PoolCore, applied: AppliedLiveness | undefined): Explanation['liveness'] {
-  const plan = planOf(core.options.liveness)
+const HOUR = 3_600_000
+
+function explainLiveness(
+  plan: LivenessPlan,
+  applied: AppliedLiveness | undefined,
+  connections: number,
+): Explanation['liveness'] {
   const system = systemLiveness()
-  if (plan.kind === 'off') return { asked: 'off', applied, system, deadAfter: undefined }
+  if (plan.kind === 'off') return { asked: 'off', applied, system, deadAfter: undefined, probesPerHour: 0 }
+  const { kind, ...asked } = plan
   const { idle, interval, probes } = plan.kind === 'set' ? plan : system
   return {
-    asked: plan.kind === 'set' ? { idle, interval, probes } : 'system',
+    asked: kind === 'set' ? (asked as LivenessTuning) : 'system',
     applied,
     system,
     deadAfter: idle + interval * probes,
+    probesPerHour: Math.ceil((connections * HOUR) / (applied?.idle ?? idle)),
   }
 }

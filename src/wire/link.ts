@@ -5,6 +5,7 @@
 
 import type { AppliedLiveness } from '../liveness/settings.js'
 import type { KernelView } from '../liveness/tcp-info.js'
+import type { Signs } from '../liveness/vital-signs.js'
 import type { Evidence } from '../replay/verdict.js'
 
 export interface Link {
@@ -16,6 +17,12 @@ export interface Link {
   readonly destroyed: boolean
   /** Asks the kernel; undefined where it cannot be asked, or where its answer would need a second look. The view is valid until the next call on any link. */
   inspect(): KernelView | undefined
+  /** Asks the kernel whether the peer is still there; undefined where it cannot be asked. */
+  signs(): Signs | undefined
+  /** Has the kernel ask the peer at once whether it is there; returns false where that cannot be done. */
+  ask(): boolean
+  /** Has it ask as it is set up to, again. */
+  askAsUsual(): void
   /** What is known of its end so far. */
   readonly ending: LinkEnding
   /** Whether the end of a request on it can be proven: the kernel can be asked. */
@@ -55,6 +62,8 @@ export interface LinkEnding {
   /** Milliseconds since the peer's FIN arrived, and from its last data to its FIN, where the kernel could tell. */
   readonly finAge: number | undefined
   readonly silence: number | undefined
+  /** How the peer stood at the end, where the kernel could tell. */
+  readonly signs: Signs | undefined
 }
 
 /** Whom to connect to. */

@@ -4,10 +4,12 @@
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { Clock } from '../clock.js'
+import { askAtOnce } from '../liveness/ask.js'
 import type { Native } from '../liveness/native.js'
 import type { LivenessPlan } from '../liveness/presets.js'
 import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
 import { hasFin, type KernelTally, type KernelView, type TcpInfoReader } from '../liveness/tcp-info.js'
+import type { Signs } from '../liveness/vital-signs.js'
 import type { Evidence } from '../replay/verdict.js'
 import type { Link, LinkEnding, LinkOwner } from './link.js'
 import { type WireCount, Witness } from './witness.js'
@@ -38,6 +40,7 @@ export class SocketLink implements Link {
   #writtenBefore = Number.NaN
   #finAge: number | undefined = undefined
   #silence: number | undefined = undefined
+  #lastSigns: Signs | undefined = undefined
   /** What was counted when it was destroyed. */
   #counted: WireCount | undefined
   /** Of the end under a request. */
@@ -71,7 +74,13 @@ export class SocketLink implements Link {
 
   get ending(): LinkEnding {
     const { errored, readableEnded } = this.socket
-    return { error: errored ?? undefined, fin: readableEnded, finAge: this.#finAge, silence: this.#silence }
+    return {
+      error: errored ?? undefined,
+      fin: readableEnded,
+      finAge: this.#finAge,
+      silence: this.#silence,
+      signs: this.#lastSigns,
+    }
   }
 
   park(): void {
@@ -89,6 +98,15 @@ export class SocketLink implements Link {
     const view = this.#tools.tcpInfo?.read(descriptorOf(socket), isTls ? undefined : socket.bytesRead)
     // Unread bytes may be TLS's own: session tickets, an alert. They have to be decrypted to tell.
     return isTls && view?.established && view.unread > 0 ? undefined : view
+  }
+
+  signs(): Signs | undefined {
+    return this.#tools.tcpInfo?.signs(descriptorOf(this.socket))
+  }
+
+  ask(): boolean {
+    const { native } = this.#tools
+    return native !== undefined && this.liveness.enabled && askAtOnce(descriptorOf(this.socket), native)
   }
 
   beginRequest(): void {
@@ -109,8 +127,8 @@ export class SocketLink implements Link {
     }
   }
 
-  /** Puts Ti, Td and Nm back, which somebody who had the socket has set. */
-  retune(): void {
+  /** Puts Ti, Td and Nm back, which somebody who had the socket has set, be it to ask the peer at once. */
+  askAsUsual(): void {
     const { plan, native } = this.#tools
     applyLiveness(this.socket, descriptorOf(this.socket), plan, native)
   }
@@ -140,8 +158,12 @@ export class SocketLink implements Link {
       this.#finAge = tally.sinceLastHeard
       this.#silence = tally.sinceLastData - tally.sinceLastHeard
     }
-    // TLS says that it closes before TCP does: the FIN is about to come. What the pool destroys by itself is no news.
-    if (this.owner !== undefined) this.#witness = this.#callWitness(tally, fin || this.socket.readableEnded)
+    const isOurDoing = this.owner === undefined
+    const hasFailed = this.socket.errored != null
+    if (hasFailed && !isOurDoing) this.#lastSigns = this.signs()
+    // TLS says that it closes before TCP does: the FIN is about to come. To what the pool destroys by itself nothing will.
+    const stays = !isOurDoing && (fin || this.socket.readableEnded)
+    if (hasFailed || !isOurDoing) this.#witness = this.#callWitness(tally, stays)
   }
 
   #tally(): KernelTally | undefined {

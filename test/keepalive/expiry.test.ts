@@ -24,6 +24,7 @@ const anyFacts = fc.record({
   advertisedTimeout: fc.option(times, { nil: undefined }),
   learnedTimeout: fc.option(times, { nil: undefined }),
   keepAliveTimeout: times,
+  throughTimeout: fc.option(times, { nil: undefined }),
   keepAliveMaxTimeout: fc.integer({ min: 1, max: 10_000_000 }),
   margin: fc.nat(2_000),
   lifetimeEndsAt: fc.oneof(times, fc.constant(Infinity)),
@@ -54,6 +55,38 @@ describe('idle time allowed', () => {
     expect(idleAllowance(facts({ advertisedTimeout: 0 }))).toBe(-50)
     expect(idleAllowance(facts({ learnedTimeout: 50 }))).toBe(0)
     expect(idleAllowance(facts({ learnedTimeout: 0 }))).toBe(-50)
+  })
+})
+
+describe('idle time allowed where something is known to stand in between', () => {
+  it('is its timeout less the margin where nothing was advertised: 2000 - 50', () => {
+    expect(idleAllowance(facts({ throughTimeout: 2_000 }))).toBe(1_950)
+    expect(idleReason(facts({ throughTimeout: 2_000 }))).toBe('idle-timeout')
+  })
+
+  it('is keepAliveTimeout where that is shorter', () => {
+    expect(idleAllowance(facts({ throughTimeout: 4_050 }))).toBe(4_000)
+    expect(idleAllowance(facts({ throughTimeout: 4_049 }))).toBe(3_999)
+    expect(idleAllowance(facts({ throughTimeout: 60_000 }))).toBe(4_000)
+  })
+
+  it('is what was advertised all the same, be it more or less', () => {
+    expect(idleAllowance(facts({ throughTimeout: 2_000, advertisedTimeout: 5_000 }))).toBe(4_950)
+    expect(idleAllowance(facts({ throughTimeout: 2_000, advertisedTimeout: 1_000 }))).toBe(950)
+  })
+
+  it('is what was learned where that is shorter', () => {
+    expect(idleAllowance(facts({ throughTimeout: 2_000, learnedTimeout: 1_000 }))).toBe(950)
+    expect(idleReason(facts({ throughTimeout: 2_000, learnedTimeout: 1_000 }))).toBe('learned-timeout')
+    expect(idleAllowance(facts({ throughTimeout: 2_000, learnedTimeout: 3_000 }))).toBe(1_950)
+  })
+
+  it('only ever gets shorter by it', () => {
+    fc.assert(
+      fc.property(anyFacts, (any) => {
+        expect(idleAllowance(any)).toBeLessThanOrEqual(idleAllowance({ ...any, throughTimeout: undefined }))
+      }),
+    )
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type DoubtFacts, isDoubtful, mustAsk, mustAskAgain, unfit, wasQuick } from '../../src/keepalive/reuse.js'
+import { type DoubtFacts, isDoubtful, mustAsk, mustAskAgain, owesAnswer, unfit, wasQuick } from '../../src/keepalive/reuse.js'
 import { healthy } from '../support/fake-links.js'
 
 /** Idle since 1000, and good then; the server advertised 5 s. */
@@ -57,12 +57,18 @@ describe('a connection is unfit', () => {
   it.each([
     ['the kernel has seen its end', { established: false }, 'stale'],
     ['one byte is unread', { unread: 1 }, 'poisoned'],
-    ['a probe is out', { probes: 1 }, 'stale'],
-    ['something is sent again', { retransmits: 1 }, 'stale'],
     ['its end and a byte have come: the end counts', { established: false, unread: 9 }, 'stale'],
     ['the last data came 4950 ms ago', { sinceLastData: 4_950 }, 'advertised-timeout'],
   ] as const)('when %s', (_, view, reason) => {
     expect(unfit(facts, healthy(view), 1_001)).toBe(reason)
+  })
+
+  it('not yet when its peer only owes an answer, which is another question', () => {
+    for (const view of [{ probes: 1 }, { retransmits: 1 }]) {
+      expect(unfit(facts, healthy(view), 1_001)).toBeUndefined()
+      expect(owesAnswer(healthy(view))).toBe(true)
+    }
+    expect([owesAnswer(healthy()), owesAnswer(undefined)]).toEqual([false, false])
   })
 
   it('when its time is over, kernel or not', () => {

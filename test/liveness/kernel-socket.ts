@@ -14,6 +14,9 @@ const IPPROTO_TCP = 6
 const TCP_INFO = 11
 /** In seconds, seconds, and a count. */
 const TRIPLE = { idle: 4, interval: 5, probes: 6 }
+/** Both in milliseconds; the second one since Linux 6.15. */
+const TCP_USER_TIMEOUT = 18
+const TCP_RTO_MAX_MS = 44
 
 const ESTABLISHED = 1
 const KEEPALIVE_TIMER = 2
@@ -48,6 +51,16 @@ export class KernelSocket {
       interval: read(TRIPLE.interval) * 1000,
       probes: read(TRIPLE.probes),
     }
+  }
+
+  get userTimeout(): number {
+    return this.#native.getInt(this.#fd, IPPROTO_TCP, TCP_USER_TIMEOUT)
+  }
+
+  /** Longest pause between two retransmissions; undefined where the kernel has no such setting. */
+  get retransmitInterval(): number | undefined {
+    const milliseconds = this.#native.getInt(this.#fd, IPPROTO_TCP, TCP_RTO_MAX_MS)
+    return milliseconds < 0 ? undefined : milliseconds
   }
 
   /** Milliseconds until the kernel next looks whether it has to probe; undefined while no such timer runs. */

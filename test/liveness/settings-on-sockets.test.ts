@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type AppliedLiveness, createPool, livenessPresets, type PoolOptions } from '../../src/index.js'
+import { presets } from '../../src/liveness/presets.js'
+import { retransmitCap, systemRetries } from '../../src/liveness/retransmission.js'
 import { nodeSetsTriple } from '../../src/liveness/settings.js'
 import { systemLiveness } from '../../src/liveness/system.js'
 import { poolWithoutKernel, sendOk, trustingTests } from '../servers/pools.js'
@@ -12,6 +14,16 @@ import { withServer } from '../support/servers/node.js'
 import { onlySocket } from './kernel-socket.js'
 
 const triple = { idle: 7_000, interval: 3_000, probes: 4 }
+
+/** As it is reported where nothing is set. */
+const nothing = {
+  enabled: false,
+  idle: undefined,
+  interval: undefined,
+  probes: undefined,
+  retransmitInterval: undefined,
+  userTimeout: undefined,
+}
 
 describeWith(['linux', 'koffi'], 'TCP keepalive on a socket', () => {
   for (const tls of [false, true]) {
@@ -100,7 +112,8 @@ describeWith(['linux', 'koffi'], 'TCP keepalive on a socket', () => {
       await sendOk(pool, origin)
       const { asked, applied, system, deadAfter } = pool.explain(origin).liveness
       await pool.close()
-      const truth = { enabled: true, ...triple, source: 'kernel' }
+      const { retransmitInterval } = reported[0]!
+      const truth = { enabled: true, ...triple, retransmitInterval, userTimeout: 0, source: 'kernel' }
       expect(reported).toEqual([truth, truth, truth])
       expect(applied).toEqual(truth)
       expect(asked).toEqual(triple)
@@ -110,11 +123,58 @@ describeWith(['linux', 'koffi'], 'TCP keepalive on a socket', () => {
   })
 })
 
+describeWith(['linux', 'koffi'], 'what is set beside TCP keepalive', () => {
+  /** Of a fresh connection with these settings: what the kernel has on the socket, and what is said of it. */
+  async function settled(liveness: NonNullable<PoolOptions['liveness']>) {
+    return withServer({}, async ({ origin }) => {
+      await using pool = createPool({ liveness })
+      await sendOk(pool, origin)
+      const { retransmitInterval, userTimeout, keepAlive } = onlySocket(pool, origin)
+      const { applied, asked } = pool.explain(origin).liveness
+      return { there: { retransmitInterval, userTimeout, keepAlive }, applied, asked }
+    })
+  }
+
+  /** What sockets have that nobody has touched; undefined where the kernel has no such setting (before Linux 6.15). */
+  const usual = async () => (await settled(false)).there.retransmitInterval
+
+  it.each(['lan', 'cloud', 'mobile'] as const)(
+    'is a cap on the pauses between retransmissions, with %s',
+    async (name) => {
+      const cap = (await usual()) === undefined ? undefined : retransmitCap(presets[name], systemRetries())
+      const { there, applied } = await settled(name)
+      expect(there.retransmitInterval).toBe(cap)
+      expect(applied).toMatchObject({ retransmitInterval: cap })
+    },
+  )
+
+  it('is nothing with a triple that no cap goes with', async () => {
+    const { there, applied } = await settled({ idle: 1_000, interval: 121_000, probes: 1 })
+    expect(there.retransmitInterval).toBe(await usual())
+    expect(applied).toMatchObject({ retransmitInterval: there.retransmitInterval })
+  })
+
+  it("is nothing with liveness: 'system'", async () => {
+    const { there, applied } = await settled('system')
+    expect(there).toMatchObject({ retransmitInterval: await usual(), userTimeout: 0 })
+    expect(applied).toMatchObject({ retransmitInterval: there.retransmitInterval, userTimeout: 0 })
+  })
+
+  it('is a userTimeout only if asked for', async () => {
+    expect((await settled(triple)).there.userTimeout).toBe(0)
+    expect((await settled({ ...triple, userTimeout: 0 })).there.userTimeout).toBe(0)
+    const { there, applied, asked } = await settled({ ...triple, userTimeout: 12_345 })
+    expect(there).toMatchObject({ userTimeout: 12_345, keepAlive: { enabled: true, ...triple } })
+    expect(applied).toMatchObject({ ...triple, userTimeout: 12_345 })
+    expect(asked).toEqual({ ...triple, userTimeout: 12_345 })
+  })
+})
+
 describe('without native access', () => {
   // What Node itself can do decides what there is to report.
   const reported = nodeSetsTriple
-    ? { enabled: true, ...triple, source: 'node' }
-    : { enabled: true, idle: triple.idle, interval: undefined, probes: undefined, source: 'idle-only' }
+    ? { ...nothing, enabled: true, ...triple, source: 'node' }
+    : { ...nothing, enabled: true, idle: triple.idle, source: 'idle-only' }
 
   it('reports what could be set, and no more', async () => {
     await withServer({}, async ({ origin }) => {
@@ -124,6 +184,7 @@ describe('without native access', () => {
       expect(pool.capabilities).toEqual({
         tcpInfo: false,
         tcpKeepAlive: nodeSetsTriple ? 'node' : 'idle-only',
+        deadPeers: 'while-silent',
         requestReplay: true,
         koffi: undefined,
         why: expect.stringContaining('left out'),
@@ -180,8 +241,6 @@ describe('on a Unix domain socket', () => {
     }
   })
 })
-
-const nothing = { enabled: false, idle: undefined, interval: undefined, probes: undefined }
 
 /** The kernel's timer runs, and comes up no later than Ti from now; a timer of another kind has no time here. */
 const runsWithin = (idle: number) => (timer: number | undefined) => timer !== undefined && timer >= 0 && timer <= idle

@@ -1,9 +1,10 @@
 /** What a whole process does to its sockets, on each Node version, seen by strace: not one option but the configured. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { AppliedLiveness, Capabilities } from '../../src/index.js'
+import { retransmitCap, systemRetries } from '../../src/liveness/retransmission.js'
 import { NODE_MAJORS } from '../support/nodes.js'
 import { describeWith, itWith } from '../support/requirements.js'
 import { withServer } from '../support/servers/node.js'
@@ -51,14 +52,21 @@ describeWith(['linux', 'strace', 'koffi', 'openssl'], 'the system calls of a pro
           const { printed, sockets } = await trace(major, { origins, liveness: triple, requests: 1 + REUSES })
 
           expect(printed).toMatchObject({ opened: 2, reused: 2 * REUSES })
-          const applied = { enabled: true, ...triple, source: 'kernel' }
-          expect(printed.applied).toEqual([applied, applied])
+          const applied = { enabled: true, ...triple, userTimeout: 0, source: 'kernel' }
+          expect(printed.applied).toMatchObject([applied, applied])
           expect(printed.capabilities).toMatchObject({
             tcpInfo: true,
             tcpKeepAlive: printed.arity >= 4 ? 'node' : 'native',
+            deadPeers: 'always',
           })
           expect(sockets).toHaveLength(2)
           for (const calls of sockets) {
+            // Beside the triple, the cap on retransmissions that goes with it, once, where the kernel has that.
+            const caps = calls.filter(({ option }) => option === TCP_RTO_MAX_MS)
+            expect(caps.map(({ value }) => value)).toEqual(
+              hasRetransmitCap() ? [retransmitCap(triple, systemRetries())] : [],
+            )
+            const wanted = { ...keepAlive, ...(hasRetransmitCap() && { [TCP_RTO_MAX_MS]: caps[0]!.value }) }
             const states = statesAfter(calls)
             const reached = states.findIndex((state) => Object.entries(wanted).every(([k, v]) => state[k] === v))
             expect(reached, `of ${JSON.stringify(calls)}`).toBeGreaterThanOrEqual(0)
@@ -79,7 +87,16 @@ describeWith(['linux', 'strace', 'koffi', 'openssl'], 'the system calls of a pro
   }
 })
 
-const wanted = { SO_KEEPALIVE: 1, TCP_KEEPIDLE: 7, TCP_KEEPINTVL: 3, TCP_KEEPCNT: 4 }
+const keepAlive = { SO_KEEPALIVE: 1, TCP_KEEPIDLE: 7, TCP_KEEPINTVL: 3, TCP_KEEPCNT: 4 }
+
+/** The number that strace does not have a name for yet. */
+const TCP_RTO_MAX_MS = '0x2c'
+
+/** Linux has it since 6.15. */
+function hasRetransmitCap(): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number)
+  return major > 6 || (major === 6 && minor >= 15)
+}
 
 interface Call {
   option: string
@@ -108,6 +125,8 @@ async function trace(
 function keepAliveCalls(text: string): Call[][] {
   const sockets = new Map<string, Call[]>()
   const finished: Call[][] = []
+  const options = `SO_KEEPALIVE|TCP_KEEP\\w+|TCP_USER_TIMEOUT|TCP_RTO_MAX_MS|${TCP_RTO_MAX_MS} /\\* TCP_\\?\\?\\? \\*/`
+  const setting = new RegExp(`setsockopt\\((\\d+), \\w+, (${options}), \\[(-?\\d+)\\], 4\\) = (-?\\d+)`)
   for (const line of wholeLines(text)) {
     const connected = /connect\((\d+), \{sa_family=AF_INET, .*127\.0\.0\.1/.exec(line)?.[1]
     if (connected !== undefined) {
@@ -115,13 +134,12 @@ function keepAliveCalls(text: string): Call[][] {
       sockets.set(connected, calls)
       finished.push(calls)
     }
-    const set = /setsockopt\((\d+), \w+, (SO_KEEPALIVE|TCP_KEEP\w+|TCP_USER_TIMEOUT), \[(-?\d+)\], 4\) = (-?\d+)/.exec(
-      line,
-    )
+    const set = setting.exec(line)
     if (set === null) continue
-    const [, fd, option, value, result] = set
+    const [, fd, name, value, result] = set
     if (result !== '0') throw new Error(`A call failed: ${line}`)
-    sockets.get(fd!)!.push({ option: option!, value: Number(value) })
+    const option = name!.startsWith(TCP_RTO_MAX_MS) || name === 'TCP_RTO_MAX_MS' ? TCP_RTO_MAX_MS : name!
+    sockets.get(fd!)!.push({ option, value: Number(value) })
   }
   return finished
 }

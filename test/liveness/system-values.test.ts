@@ -47,12 +47,13 @@ describeWith(['netns', 'ip', 'koffi'], "liveness: 'system' in a network namespac
         setting: { outside: readlinkSync('/proc/self/ns/net'), sysctls: { time: 111, intvl: 22, probes: 7 } },
       })
       const values = { idle: 111_000, interval: 22_000, probes: 7 }
-      expect(applied).toEqual({ enabled: true, ...values, source: 'kernel' })
+      expect(applied).toMatchObject({ enabled: true, ...values, userTimeout: 0, source: 'kernel' })
       expect(explained).toEqual({
         asked: 'system',
         applied,
         system: { ...values, source: 'sysctl' },
         deadAfter: 111_000 + 22_000 * 7,
+        probesPerHour: Math.ceil(3_600 / 111),
       })
     })
   }

@@ -35,6 +35,24 @@ describe('the liveness option', () => {
     expect(planOf(resolveOptions({ liveness }).liveness)).toEqual(plan)
   })
 
+  it.each([0, 1, 5_500, 2 ** 31 - 1])('takes a userTimeout of %i', (userTimeout) => {
+    const liveness = { ...triple, userTimeout }
+    expect(planOf(resolveOptions({ liveness }).liveness)).toEqual({ kind: 'set', ...liveness })
+  })
+
+  it.each([-1, 1.5, 2 ** 31, Infinity, Number.NaN, '5000', null, true])(
+    'refuses a userTimeout of %o',
+    (userTimeout) => {
+      const error = refusal({ ...triple, userTimeout })
+      expect(error.option).toBe('liveness.userTimeout')
+      expect(error.message).toMatch(/ must be whole milliseconds from 1 to 2147483647, or 0 for none; it is /)
+    },
+  )
+
+  it('does not know a userTimeout alone', () => {
+    expect(refusal({ userTimeout: 5_000 }).option).toBe('liveness.idle')
+  })
+
   it.each([null, true, 0, 30_000, 'wan', 'toString', '', []])('cannot be %o', (liveness) => {
     const error = refusal(liveness)
     expect(error.option).toBe('liveness')
@@ -65,7 +83,7 @@ describe('the liveness option', () => {
       'Unknown option "liveness.probe". Did you mean "liveness.probes"?',
     )
     expect(refusal({ ...triple, count: 3 }).message).toBe(
-      'Unknown option "liveness.count". Known options: idle, interval, probes.',
+      'Unknown option "liveness.count". Known options: idle, interval, probes, userTimeout.',
     )
   })
 })

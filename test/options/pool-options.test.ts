@@ -45,10 +45,12 @@ const table: Record<keyof typeof optionSpecs, { default: unknown; good: unknown[
 describe('options', () => {
   it('all have a default', () => {
     const defaults = Object.fromEntries(Object.entries(table).map(([name, entry]) => [name, entry.default]))
-    const all = { ...defaults, liveness: 'cloud', connect: { timeout: 10_000, concurrency: 32, rest: {} } }
+    const structures = { liveness: 'cloud', through: [], connect: { timeout: 10_000, concurrency: 32, rest: {} } }
+    const all = { ...defaults, ...structures, idleLimit: undefined }
     expect(resolveOptions()).toEqual(all)
     expect(resolveOptions({})).toEqual(all)
-    const unset = Object.fromEntries([...Object.keys(table), 'liveness', 'connect'].map((name) => [name, undefined]))
+    const names = [...Object.keys(table), ...Object.keys(structures)]
+    const unset = Object.fromEntries(names.map((name) => [name, undefined]))
     expect(resolveOptions(unset)).toEqual(all)
   })
 
@@ -114,6 +116,7 @@ describe('an unknown option', () => {
     ['maxConections', 'maxConnections'],
     ['sheduling', 'scheduling'],
     ['livenes', 'liveness'],
+    ['trough', 'through'],
     ['headerTimeout', 'headersTimeout'],
     ['lern', 'learn'],
     ['repaly', 'replay'],
@@ -126,7 +129,7 @@ describe('an unknown option', () => {
 
   it.each(['zzz', 'toString', 'constructor'])('%s that is like none is refused with a list of all', (name) => {
     expect(refusal({ [name]: 5 }).message).toBe(
-      `Unknown option "${name}". Known options: ${[...Object.keys(table), 'connect', 'liveness'].join(', ')}.`,
+      `Unknown option "${name}". Known options: ${[...Object.keys(table), 'connect', 'liveness', 'through'].join(', ')}.`,
     )
   })
 

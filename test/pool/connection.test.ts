@@ -12,9 +12,10 @@ async function connectionIn(state: ConnectionState): Promise<Connection> {
 
 describe('a connection', () => {
   const legal = {
-    active: ['idle', 'settling', 'watched', 'closed'],
-    idle: ['active', 'settling', 'watched', 'closed'],
-    settling: ['active', 'idle', 'watched', 'closed'],
+    active: ['idle', 'settling', 'suspect', 'watched', 'closed'],
+    idle: ['active', 'settling', 'suspect', 'watched', 'closed'],
+    settling: ['active', 'idle', 'suspect', 'watched', 'closed'],
+    suspect: ['active', 'idle', 'closed'],
     watched: ['closed'],
     closed: [],
   } as const satisfies Record<ConnectionState, readonly ConnectionState[]>

@@ -183,7 +183,7 @@ describe('the end of a connection that idled for 3000 ms', () => {
     const suspected = await suspectedAfter(true, (rig) => {
       const link = only(rig)
       link.kernel = healthy({ established: false })
-      link.ending = { error: undefined, fin: false, finAge: 50, silence: 2_950 }
+      link.ending = { error: undefined, fin: false, finAge: 50, silence: 2_950, signs: undefined }
       rig.acquire()
       expect(rig.endings).toEqual([[1, 'stale']])
     })

@@ -102,7 +102,7 @@ describe('a connection whose learned time is over', () => {
   it.each([
     ['the server said so', undefined, 'server-close'],
     ['bytes came that nobody asked for', { unread: 1 }, 'poisoned'],
-    ['the server owes an answer to a probe', { probes: 1 }, 'stale'],
+    ['the server owes an answer to a probe', { probes: 1 }, 'learned-timeout'],
     ['its FIN has come meanwhile', { established: false }, 'stale'],
   ] as const)('is closed all the same when %s', async (_, view, reason) => {
     const rig = await curious()

@@ -32,7 +32,7 @@ function scene(seen: Evidence, given: Partial<Casualty> = {}) {
   } as unknown as Connection
   const casualty: Casualty = {
     reused: true,
-    byPeer: true,
+    end: 'peer',
     answered: false,
     replays: 0,
     repeatable: true,
@@ -72,11 +72,11 @@ describe('the investigation of a request that died', () => {
     expect(patience({ harmless: true })).toEqual([[false], [false], [false], [false]])
     for (const fault of [
       { reused: false },
-      { byPeer: false },
+      { end: 'other' },
       { answered: true },
       { replays: 2 },
       { repeatable: false },
-    ])
+    ] as const)
       expect(patience(fault)).toEqual([[false], [false], [false], [false]])
   })
 

@@ -56,12 +56,12 @@ describe('idempotent methods', () => {
 })
 
 describe('a request is not sent again, whatever the evidence', () => {
-  const replayable: Death = { reused: true, byPeer: true, answered: false, replays: 0, repeatable: true }
+  const replayable: Death = { reused: true, end: 'peer', answered: false, replays: 0, repeatable: true }
 
   /** What speaks against it, the first word first. */
   const against: [why: ReplayRefusal, fault: Partial<Death> | 'off'][] = [
     ['new-connection', { reused: false }],
-    ['not-the-peer', { byPeer: false }],
+    ['not-the-peer', { end: 'other' }],
     ['response-begun', { answered: true }],
     ['off', 'off'],
     ['too-many', { replays: MOST_REPLAYS }],
@@ -87,6 +87,14 @@ describe('a request is not sent again, whatever the evidence', () => {
   it('unless nothing speaks against it, under every level but "off"', () => {
     const levels = replayLevels.filter((level) => refusalWithoutTrial(level, replayable) === undefined)
     expect(levels).toEqual(['idempotent', 'proven', 'closing'])
+  })
+
+  it('but not because its connection was new, where its peer has died', () => {
+    const dead: Death = { ...replayable, reused: false, end: 'death' }
+    expect(refusalWithoutTrial('proven', dead)).toBeUndefined()
+    expect(refusalWithoutTrial('proven', { ...dead, answered: true })).toBe('response-begun')
+    expect(refusalWithoutTrial('proven', { ...dead, replays: MOST_REPLAYS })).toBe('too-many')
+    expect(refusalWithoutTrial('off', dead)).toBe('off')
   })
 
   it('a third time', () => {

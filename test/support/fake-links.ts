@@ -4,6 +4,7 @@
  */
 import type { AppliedLiveness } from '../../src/liveness/settings.js'
 import type { KernelView } from '../../src/liveness/tcp-info.js'
+import type { Signs } from '../../src/liveness/vital-signs.js'
 import type { Connection } from '../../src/pool/connection.js'
 import { Waiter } from '../../src/pool/waiter.js'
 import type { Dialer, Dialing, Link, LinkEnding, LinkOwner, Target } from '../../src/wire/link.js'
@@ -19,21 +20,34 @@ export function healthy(view: Partial<KernelView> = {}): KernelView {
   return { established: true, ...nothing, ...view }
 }
 
+/** What it says of a peer with which nothing is wrong. */
+export function alive(signs: Partial<Signs> = {}): Signs {
+  const nothing = { silence: 0, probes: 0, retransmits: 0, unacknowledged: 0, acknowledged: 100 }
+  return { ...nothing, window: 65_536, rtt: 1, rttVariance: 0.5, ...signs }
+}
+
 const untuned: AppliedLiveness = {
   enabled: false,
   idle: undefined,
   interval: undefined,
   probes: undefined,
+  retransmitInterval: undefined,
+  userTimeout: undefined,
   source: 'unsupported',
 }
 
 export class FakeLink implements Link {
   readonly localPort = 50_000
   readonly remotePort = 80
-  readonly liveness = untuned
+  liveness = untuned
+  /** What the kernel says of the peer; undefined where it cannot be asked. */
+  peer: Signs | undefined
+  /** How often the peer was asked out of turn, and whether Ti is to be put back. */
+  questions = 0
+  isAsking = false
   owner: LinkOwner | undefined = undefined
   destroyed = false
-  ending: LinkEnding = { error: undefined, fin: false, finAge: undefined, silence: undefined }
+  ending: LinkEnding = { error: undefined, fin: false, finAge: undefined, silence: undefined, signs: undefined }
   parked = false
   /** It was given away by `letGo`. */
   gone = false
@@ -57,6 +71,21 @@ export class FakeLink implements Link {
   inspect(): KernelView | undefined {
     this.inspections++
     return this.destroyed ? undefined : this.kernel
+  }
+
+  signs(): Signs | undefined {
+    return this.destroyed ? undefined : this.peer
+  }
+
+  ask(): boolean {
+    if (this.peer === undefined) return false
+    this.questions++
+    this.isAsking = true
+    return true
+  }
+
+  askAsUsual(): void {
+    this.isAsking = false
   }
 
   beginRequest(): void {
@@ -93,8 +122,8 @@ export class FakeLink implements Link {
   }
 
   /** The peer, or the parser above, destroys it; the report of its close comes later, as a socket's 'close' does. */
-  breaks({ error, fin = false, finAge, silence }: Partial<LinkEnding> = {}): void {
-    this.ending = { error, fin, finAge, silence }
+  breaks({ error, fin = false, finAge, silence, signs }: Partial<LinkEnding> = {}): void {
+    this.ending = { error, fin, finAge, silence, signs }
     this.destroyed = true
   }
 

@@ -15,12 +15,18 @@ const MOST_TIMERS = 100_000
 export class ManualClock implements Clock {
   /** Not 0: a time that was never set must not look like the present. */
   #now = 10_000
+  #slept = 0
   readonly #timers = new Set<Timer>()
   #inOneTurn: (() => void)[] = []
   #inTwoTurns: (() => void)[] = []
 
   now(): number {
     return this.#now
+  }
+
+  /** Runs with `now`, and by itself while the machine sleeps. */
+  wallTime(): number {
+    return this.#now + this.#slept
   }
 
   setTimer(callback: () => void, delay: number, holds = false): TimerHandle {
@@ -69,6 +75,11 @@ export class ManualClock implements Clock {
   block(ms: number): void {
     this.#now += ms
     this.advance(0)
+  }
+
+  /** The machine sleeps: the world goes on, the process does not notice. */
+  sleep(ms: number): void {
+    this.#slept += ms
   }
 
   /** One turn of the event loop. */

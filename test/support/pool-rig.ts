@@ -4,6 +4,7 @@
 import type { PoolEvents } from '../../src/events.js'
 import { type PoolOptions, resolveOptions } from '../../src/options/pool-options.js'
 import type { Connection } from '../../src/pool/connection.js'
+import type { AddressBook } from '../../src/pool/names.js'
 import type { OriginPool } from '../../src/pool/origin-pool.js'
 import { PoolCore } from '../../src/pool/pool-core.js'
 import type { CloseReason } from '../../src/reasons.js'
@@ -24,10 +25,27 @@ type LearnEvent = Parameters<PoolEvents['learn']>[0]
 /** Idle time in a rig where the option is `'auto'`. */
 export const AUTOMATIC_IDLE_TIME = 30_000
 
+/** Writes down what it is told. */
+class FakeAddresses implements AddressBook {
+  watcher: AddressBook['watcher'] = undefined
+  readonly dead: (string | undefined)[] = []
+  readonly refreshed: string[] = []
+
+  died(address: string | undefined): void {
+    this.dead.push(address)
+  }
+
+  refresh(hostname: string): void {
+    this.refreshed.push(hostname)
+  }
+}
+
 export class PoolRig {
   readonly clock = new ManualClock()
   readonly dialer = new FakeDialer()
   readonly core: PoolCore
+  /** What the pool says and asks of addresses. */
+  readonly addresses = new FakeAddresses()
   /** Every connection that was closed, and why, in order. */
   readonly endings: [id: number, reason: CloseReason][] = []
   /** What was learned, in order. */
@@ -38,7 +56,10 @@ export class PoolRig {
     const { clock, dialer } = this
     this.#kernel = kernel
     this.linksTo('127.0.0.1')
-    const environment = { clock, dial: dial ?? dialer.dial, automaticIdleTime: AUTOMATIC_IDLE_TIME, random }
+    const environment = {
+      ...{ clock, dial: dial ?? dialer.dial, addresses: this.addresses },
+      ...{ automaticIdleTime: AUTOMATIC_IDLE_TIME, random },
+    }
     this.core = new PoolCore(resolveOptions(options), environment)
     this.core.events.on('close', ({ connection, reason }) => this.endings.push([connection.id, reason]))
     this.core.events.on('learn', (event) => this.learned.push(event))

@@ -62,7 +62,7 @@ export class ModelLink extends FakeLink {
 
   /** The pool closes it: the last look at it says whether a FIN was there. */
   override destroy(error?: Error): void {
-    if (!this.destroyed) this.ending = { error, fin: false, ...this.fin }
+    if (!this.destroyed) this.ending = { error, fin: false, ...this.fin, signs: undefined }
     this.#tell()
     super.destroy(error)
   }

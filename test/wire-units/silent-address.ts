@@ -1,0 +1,62 @@
+/**
+ * A port of a loopback address on which nobody answers: its server was stopped, and its queue of connections is full, so
+ * the kernel drops every further one. Until it is woken up.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
+
+const SERVER = `
+  const server = require('node:net').createServer((socket) => {
+    socket.on('error', () => {}).once('data', () => {
+      socket.end('HTTP/1.1 200 OK\\r\\ncontent-length: 5\\r\\nconnection: close\\r\\n\\r\\nawake')
+    })
+  })
+  server.listen({ host: process.argv[1], port: 0, backlog: 1 }, () => console.log(server.address().port))
+  setTimeout(() => process.exit(), 30_000)
+`
+
+/** A connection that takes longer than this to open was dropped: on loopback it takes no millisecond. */
+const DROPPED_AFTER = 150
+/** Connections that fill the queue; Linux takes one or two more than it was told. */
+const MOST_FILLERS = 8
+
+export interface SilentAddress {
+  readonly host: string
+  readonly port: number
+  /** From now on it answers. */
+  wake(): void
+}
+
+export async function silentAddress(host: string): Promise<SilentAddress> {
+  const child = spawn(process.execPath, ['--eval', SERVER, host], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const fillers: Socket[] = []
+  onTestFinished(async () => {
+    for (const filler of fillers) filler.destroy()
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const port = Number(line)
+  child.kill('SIGSTOP')
+  while (await isAnswered(host, port, fillers))
+    if (fillers.length >= MOST_FILLERS) throw new Error(`${host}:${port} still answers after ${fillers.length}`)
+  return { host, port, wake: () => void child.kill('SIGCONT') }
+}
+
+async function isAnswered(host: string, port: number, fillers: Socket[]): Promise<boolean> {
+  const socket = connect(port, host).on('error', () => {})
+  fillers.push(socket)
+  const waited = new AbortController()
+  const answered = await Promise.race([
+    once(socket, 'connect', { signal: waited.signal }).then(
+      () => true,
+      () => false,
+    ),
+    new Promise<boolean>((resolve) => setTimeout(resolve, DROPPED_AFTER, false)),
+  ])
+  waited.abort()
+  if (!answered) socket.destroy()
+  return answered
+}
