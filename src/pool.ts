@@ -108,7 +108,9 @@ export class Pool {
   /** The timeouts and limits in force for an origin, and where each came from. Throws for what is no http(s) URL. */
   explain(origin: string | URL): Explanation {
     const target = targetOf(origin, this.#core.servername)
-    return explain(this.#core, target, keyOf(target))
+    const key = keyOf(target)
+    const longestWait = this.#core.peek(key)?.longestExchange || undefined
+    return explain(this.#core, target, key, { kernel: this.capabilities.tcpInfo, longestWait })
   }
 
   /**

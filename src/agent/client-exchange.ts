@@ -13,6 +13,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { ClientRequest } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { ReplayVerdict } from '../errors.js'
+import { wasQuick } from '../keepalive/reuse.js'
 import type { Connection } from '../pool/connection.js'
 import { requestEnd } from '../pool/ending.js'
 import { type Casualty, explainDeath, type Finding, investigate, isPerhapsUnasked } from '../pool/investigate.js'
@@ -55,8 +56,15 @@ export interface ExchangeAgent {
   frees(exchange: ClientExchange, socket: Tap['socket']): boolean
 }
 
-/** A connection that was new, and on which a request said nothing for so long, has idled: in milliseconds. */
-const SHORTEST_IDLE_TIMER = 500
+/**
+ * - `unsent`: nothing of it was written.
+ * - `moving`: nothing was, and what is written now goes to the next connection.
+ * - `sent`: something was written, nothing was heard.
+ * - `trial`: its connection has died, or it was told 408, and it is being found out whether it can be sent again.
+ * - `answered`: its response has begun.
+ * - `over`: its connection has died and nothing is to be done about it. What the socket says is for the caller.
+ */
+type Stage = 'unsent' | 'moving' | 'sent' | 'trial' | 'answered' | 'over'
 
 /** What async_hooks shows for a request that waits. */
 const CONTEXT = 'KeepwiseRequest'
@@ -73,22 +81,14 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private tap: Tap | undefined = undefined
   /** The pool has been told that it has ended. */
   private settled = false
-  /** Its connection has died and nothing is to be done about it: what the socket says is for the caller. */
-  private over = false
   /** `start` has not returned. */
   private starting = false
-  /** Something was written on the present connection. */
-  private begun = false
-  /** Something was heard on it since. */
-  private answered = false
+  /** How far it has come on the present connection. */
+  private stage: Stage = 'unsent'
   /** What was written on it; undefined where it could not be used. */
   private written: Written | undefined = undefined
-  /** Whether what is written is to go to another connection, which comes next. */
-  private moving = false
   /** Its socket is dead, or about to be, and it collects what is written meanwhile. */
   private unplugged = false
-  /** Its connection has died, and it is being found out whether it can be sent again. */
-  private onTrial = false
   private replays = 0
   /** Finds the error it would have failed with, if its peer's death is why it was sent again. */
   private escaped: (() => Error | undefined) | undefined = undefined
@@ -143,7 +143,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const tap = engine instanceof Tap ? engine : connection.use(Tap, () => new Tap(connection))
     if (engine !== undefined && engine !== tap) tap.serveOn()
     this.tap = tap
-    this.begun = this.answered = this.moving = false
+    this.stage = 'unsent'
     this.hadConnection = true
     this.written = this.agent.movable && (connection.reused || this.harmless) ? new Written() : undefined
     this.unwatch()
@@ -173,8 +173,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   ): Piece['callback'] | typeof NOT_NOW {
     const { written } = this
     if (this.unannounced) this.announce()
-    if (!this.begun && !this.moving) this.begin()
-    if (this.moving) {
+    if (this.stage === 'unsent') this.begin()
+    if (this.isOn('moving')) {
       written?.add(data, encoding, callback)
       return NOT_NOW
     }
@@ -185,9 +185,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const { connection, written } = this
     if (connection?.reused && written !== undefined && this.mayBeUnasked(bytes)) {
       this.holdRequestTimeout()
-      return !this.onTrial
+      return !this.isOn('trial')
     }
-    this.answered = true
+    this.stage = 'answered'
     if (connection?.reused) connection.link.endRequest()
     written?.forget()
     return true
@@ -195,8 +195,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
 
   /** What is written from now until the socket says why it was destroyed would be dropped: it is collected instead. */
   destroying(): void {
-    const { request, tap, written } = this
-    if (tap === undefined || written === undefined || this.answered || this.over || this.onTrial || this.moving) return
+    const { request, tap, written, stage } = this
+    if (tap === undefined || written === undefined || (stage !== 'unsent' && stage !== 'sent')) return
     if (request.destroyed || !canBeTakenOff(request, tap.socket)) return
     this.time.leave(tap.socket)
     unplug(request)
@@ -204,16 +204,17 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   dies(word: LastWord, error: Error | undefined): void {
-    const { connection, tap } = this
-    if (connection === undefined || tap === undefined || this.onTrial || this.moving) return
+    const { connection, tap, stage } = this
+    if (connection === undefined || tap === undefined || stage === 'trial' || stage === 'moving') return
     // The pool was destroyed: one that has its whole response does not hear of it.
     if (word === 'error' && this.request.res?.complete) tap.swallow()
-    else if (this.answered || this.over || this.isOwnDoing(word, error)) {
+    else if (stage === 'answered' || stage === 'over' || this.isOwnDoing(word, error)) {
       this.plugIn(tap)
       this.noteEnd(connection)
+      if (error !== undefined && stage === 'answered') this.explainRest(connection, error)
       if (tap.pass()) this.settle()
       this.written?.fail()
-    } else if (this.begun) this.diedUnder(connection, tap, word, error)
+    } else if (stage === 'sent') this.diedUnder(connection, tap, word, error)
     else this.diedBefore(connection, tap, word, error)
   }
 
@@ -222,21 +223,22 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const { agent, request } = this
     const connection = this.connection as Connection
     const tap = this.tap as Tap
-    const { begun } = this
+    const isUnsent = this.stage === 'unsent'
     this.written?.fail()
     this.connection = this.tap = this.written = undefined
     if (tap.socket.destroyed) connection.retire('aborted') // under a response that was complete
-    const mayKeep = !begun || agent.frees(this, tap.socket)
+    const mayKeep = isUnsent || agent.frees(this, tap.socket)
     if (!mayKeep) connection.retire('surplus')
     release(request, tap.socket)
     tap.leave()
     this.settle()
-    if (begun) {
+    if (isUnsent) connection.origin.giveBack(connection)
+    else {
       // RFC 9112 9.6: it has said that it is the last one.
       if (saysClose(request)) connection.retire('server-close')
       if (request.res !== null) connection.origin.hints.read(connection, request.res.rawHeaders)
       connection.origin.release(connection)
-    } else connection.origin.giveBack(connection)
+    }
     tap.rest(agent.timeout ?? 0)
   }
 
@@ -265,7 +267,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   lookBeforeFlush(tap: Tap): void {
     if (this.tap !== tap) return
     if (this.request.outputData.length > 0 && !this.request.destroyed) this.begin()
-    if (!this.moving) this.giveSocket(tap)
+    if (!this.isOn('moving')) this.giveSocket(tap)
   }
 
   private giveSocket({ socket }: Tap): void {
@@ -296,18 +298,20 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   private begin(): void {
     const { request, written } = this
     const connection = this.connection as Connection
-    this.begun = connection.origin.confirm(connection, false)
-    if (this.begun) return
+    if (connection.origin.confirm(connection, false)) {
+      this.stage = 'sent'
+      return
+    }
     if (written === undefined) {
       this.lose(connection, undefined, { verdict: 'unsent', refusal: 'unknown-node' })
       this.tap?.socket.destroy()
       return
     }
-    this.moving = true
+    this.stage = 'moving'
     unplug(request)
     this.watch()
     process.nextTick(() => {
-      if (this.moving) this.moveOn(connection)
+      if (this.stage === 'moving') this.moveOn(connection)
     })
   }
 
@@ -326,7 +330,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     takeOff(request, tap.socket, this.written?.pieces ?? [])
     tap.drop()
     this.connection = this.tap = this.written = undefined
-    this.moving = this.onTrial = this.unplugged = false
+    this.stage = 'unsent'
+    this.unplugged = false
   }
 
   // --- a connection that died ----------------------------------------------------------------------------------------
@@ -351,7 +356,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** Nothing was written: not one byte can have been processed. Any method goes elsewhere. */
   private diedBefore(connection: Connection, tap: Tap, word: LastWord, error: Error | undefined): void {
     const { clock } = this.agent.core
-    const hadIdled = connection.reused || clock.now() - connection.grantedAt >= SHORTEST_IDLE_TIMER
+    // A new one on which nothing was said for so long has idled as well.
+    const hadIdled = connection.reused || !wasQuick(connection.grantedAt, clock.now())
     const movable = this.canLeave(tap)
     if (word === 'end') tap.socket.destroy()
     const end = requestEnd(connection.link.ending, connection)
@@ -396,7 +402,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const now = this.agent.core.clock.now()
     connection.retire('server-close') // nobody is to have it after such an answer
     this.try(connection, now, { end: 'peer', movable, requestTimeout: true }, () => {
-      this.answered = true
+      this.stage = 'answered'
       this.written = undefined
       tap.pass()
     })
@@ -418,17 +424,16 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const { core, movable: nodeIsKnown } = agent
     const { end, movable, requestTimeout, error } = facts
     const tap = this.tap as Tap
-    const isWhole = (): boolean => movable && written?.whole === true
     const casualty: Casualty = {
       reused: connection.reused,
       end,
       answered: false,
       replays: this.escaped === undefined ? this.replays : MOST_REPLAYS,
-      repeatable: isWhole(),
+      repeatable: movable && written?.whole === true,
       harmless,
       requestTimeout,
     }
-    this.onTrial = true
+    this.stage = 'trial'
     this.context ??= new AsyncResource(CONTEXT)
     core.onTrial.add(this)
     written?.suspend()
@@ -450,7 +455,6 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
         }
         this.replay(connection, finding, end === 'death' ? escaped : undefined)
       } else {
-        this.onTrial = false
         this.unwatch()
         this.plugIn(tap)
         lost(finding, finding.refusal === 'body-gone' && !nodeIsKnown ? 'unknown-node' : finding.refusal)
@@ -474,7 +478,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** The caller hears of the death, from node. */
   private lose(connection: Connection, error: Error | undefined, replay: Omit<ReplayVerdict, 'idleBefore'>): void {
     const { tap } = this
-    this.over = true
+    this.stage = 'over'
     if (tap !== undefined) this.plugIn(tap)
     this.explain(connection, error, replay)
     if (tap === undefined) return
@@ -490,6 +494,13 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (error !== undefined) explained(error)
     // node makes the error itself. Without a listener of the caller's own it must stay an uncaught one.
     else if (request.listenerCount('error') > 0) request.prependOnceListener('error', explained)
+  }
+
+  /** The peer has died under the rest of the response. */
+  private explainRest(connection: Connection, error: Error): void {
+    if (requestEnd(connection.link.ending, connection) !== 'death') return
+    connection.origin.discard(connection, error)
+    this.explain(connection, error, { verdict: 'unknown', refusal: 'response-begun' })
   }
 
   // --- without a connection ------------------------------------------------------------------------------------------
@@ -575,6 +586,11 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     this.unwatch()
     if (core.onTrial.size > 0) core.onTrial.delete(this)
     core.settled()
+  }
+
+  /** For where the stage may have changed since it was last looked at. */
+  private isOn(stage: Stage): boolean {
+    return this.stage === stage
   }
 
   // --- facts ---------------------------------------------------------------------------------------------------------

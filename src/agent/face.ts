@@ -9,7 +9,7 @@ import { ClosedError } from '../errors.js'
 import type { Connection } from '../pool/connection.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
-import { Addresses } from '../wire/addresses.js'
+import type { Addresses } from '../wire/addresses.js'
 import type { Dialer } from '../wire/link.js'
 import { type LinkTools, SocketLink } from '../wire/socket-link.js'
 import { ClientExchange, type ExchangeAgent } from './client-exchange.js'
@@ -24,7 +24,7 @@ export interface AgentGround {
   readonly core: PoolCore
   readonly tools: LinkTools
   /** What the pool knows of them: shared by all that open its connections. */
-  readonly addresses?: Addresses
+  readonly addresses: Addresses
 }
 
 /** node's agent, seen from here. */
@@ -56,7 +56,7 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   readonly #lost = new Map<Socket, string>()
 
   /** @param plain the prototype of the agent's class, as it comes from here */
-  constructor(agent: NodeAgent, plain: NodeAgent, { core, tools, addresses = new Addresses(core.clock) }: AgentGround) {
+  constructor(agent: NodeAgent, plain: NodeAgent, { core, tools, addresses }: AgentGround) {
     this.core = core
     this.#agent = agent
     this.#plain = plain

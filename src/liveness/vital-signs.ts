@@ -33,7 +33,8 @@ export type Patience = Pick<LivenessTriple, 'idle' | 'interval' | 'probes'>
 
 /** What is remembered from one look to the next while something waits for an answer. */
 export interface Watch {
-  /** Since when it has been asked often enough; Infinity while it has not. */
+  /** When it was first seen to owe an answer, and to have been asked often enough; Infinity while that is not so. */
+  readonly askedAt: number
   readonly exhaustedAt: number
   /** Bytes it had acknowledged when it was first found deaf, and when that was; undefined while it is not. */
   readonly deaf: { readonly acknowledged: number; readonly since: number } | undefined
@@ -49,12 +50,19 @@ export interface Finding {
 /** An answer takes a round trip; less time than this is not given to it, in milliseconds: clocks and kernels are coarse. */
 const SHORTEST_ANSWER = 200
 
+/** Kernels answer window probes no more often than that, in milliseconds (net.ipv4.tcp_invalid_ratelimit). */
+const SHORTEST_WINDOW_ANSWER = 500
+
 /** What was not acknowledged is asked for less and less often: repeated so often, it is more than a lost packet. */
 const ENOUGH_RETRANSMITS = 2
 
 /** How long a peer that lives takes to answer, at the most, in milliseconds. */
-export function answerTime({ rtt, rttVariance }: Pick<Signs, 'rtt' | 'rttVariance'>, { interval }: Patience): number {
-  return Math.min(interval, Math.max(SHORTEST_ANSWER, 2 * rtt + 4 * rttVariance))
+export function answerTime(
+  { rtt, rttVariance, window }: Pick<Signs, 'rtt' | 'rttVariance' | 'window'>,
+  { interval }: Patience,
+): number {
+  const shortest = window === 0 ? SHORTEST_WINDOW_ANSWER : SHORTEST_ANSWER
+  return Math.min(interval, Math.max(shortest, 2 * rtt + 4 * rttVariance))
 }
 
 /** After how many milliseconds of silence a peer is dead. */
@@ -80,16 +88,25 @@ export function judge(
   const questions = Math.max(probes, retransmits)
   const enough = unacknowledged > 0 ? Math.min(patience.probes, ENOUGH_RETRANSMITS) : patience.probes
   const exhaustedAt = questions >= enough ? Math.min(before?.exhaustedAt ?? Infinity, now) : Infinity
-  const watch = { exhaustedAt, deaf }
+  const askedAt = questions === 0 ? Infinity : firstAsked(signs, now, before)
+  const watch = { askedAt, exhaustedAt, deaf }
   const silence = unacknowledged === 0 ? signs.silence : Math.min(unansweredFor(signs, now, deaf), busyFor)
   // The kernel's own timers may be late by an eighth: it is looked at again until there was a question.
   const quiet = answer + (silence < idle ? idle - silence : Math.min(interval, silence - idle))
   if (questions === 0 || silence < idle + answer) return { state: 'well', again: quiet, watch }
+  // One question may have been asked just now.
+  if (questions === 1 && now - askedAt < answer) return { state: 'well', again: answer, watch }
   const limit = deadAfter(patience)
   // The last question has been out for long enough as well.
   if (silence >= limit && now - exhaustedAt >= answer) return { state: 'dead', again: 0, watch }
   const again = silence < limit ? Math.min(interval / 2, limit - silence) : answer / 2
   return { state: 'suspect', again, watch }
+}
+
+/** When the question that is out was first seen: a peer that was heard since has answered that, and owes another one. */
+function firstAsked({ silence }: Signs, now: number, before: Watch | undefined): number {
+  const askedAt = before?.askedAt ?? Infinity
+  return silence >= now - askedAt ? Math.min(askedAt, now) : now
 }
 
 /** A peer that has room and acknowledges nothing may be heard all the same: what is sent to it does not get there. */

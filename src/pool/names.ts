@@ -5,7 +5,14 @@
  */
 import { type Agenda, AgendaItem } from '../agenda.js'
 import type { Clock } from '../clock.js'
-import type { OriginPool } from './origin-pool.js'
+
+/** An origin, as far as it is a name and has connections. */
+export interface NamedOrigin {
+  readonly target: { readonly hostname: string }
+  readonly connections: { readonly size: number }
+  /** Connections to an address close when they are free. */
+  drain(address: string): void
+}
 
 /** What is known of names and addresses below. */
 export interface AddressBook {
@@ -23,7 +30,7 @@ export class Names extends AgendaItem {
   constructor(
     private readonly book: AddressBook,
     private readonly tools: { readonly agenda: Agenda; readonly clock: Clock },
-    private readonly origins: () => Iterable<OriginPool>,
+    private readonly origins: () => Iterable<NamedOrigin>,
   ) {
     super()
     book.watcher = { gone: (name, address) => this.#gone(name, address), back: () => {} }

@@ -180,7 +180,8 @@ export class AcceptedConnection extends AgendaItem implements Peer, IdlingOwner 
 
   isArriving(): boolean {
     const signs = this.signs()
-    return signs !== undefined && signs.acknowledged < wireBytesWritten(this.socket)
+    // Of an accepted connection no SYN is counted, though `acknowledged` is less one for it.
+    return signs !== undefined && signs.acknowledged + 1 < wireBytesWritten(this.socket)
   }
 
   /** Out of turn: a server, which does not choose between its connections, has no use for it. */

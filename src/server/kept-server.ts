@@ -2,7 +2,7 @@
  * A server whose keep-alive is kept: what `keepAlive` returns.
  */
 import https from 'node:https'
-import type { Socket } from 'node:net'
+import net, { type Socket } from 'node:net'
 import { Agenda } from '../agenda.js'
 import type { Clock } from '../clock.js'
 import { OptionError } from '../errors.js'
@@ -199,11 +199,9 @@ export class KeptServer {
 
 /** What was given instead of a server, and where one may be found. */
 function notAServer(value: unknown): string {
-  const has = (name: string) => (typeof value === 'function' || isObject(value)) && name in (value as object)
-  const hint = has('listen')
-    ? has('server')
-      ? 'Give it app.server.'
-      : 'Give it what app.listen() returns.'
-    : 'Give it what createServer() returns.'
-  return `keepAlive takes a server of node:http or node:https; it is ${show(value)}. ${hint}`
+  const isThing = typeof value === 'function' || isObject(value)
+  const isApp = isThing && 'listen' in value && !(value instanceof net.Server)
+  const where = !isApp ? 'what createServer() returns' : 'server' in value ? 'app.server' : 'what app.listen() returns'
+  const what = isThing ? `of the class ${value.constructor?.name}` : show(value)
+  return `keepAlive takes a server of node:http or node:https; it is ${what}. Give it ${where}.`
 }

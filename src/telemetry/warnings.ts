@@ -2,7 +2,7 @@
  * What is wrong with settings, though each of them is a good value by itself: they contradict each other, or what is known of
  * the world. Pure. Said in `explain()`; nothing is changed on its account.
  */
-import { keepsAwake, type Middlebox, type MiddleboxName, named } from '../liveness/middleboxes.js'
+import { firstToEnd, keepsAwake, type Middlebox, type MiddleboxName, named } from '../liveness/middleboxes.js'
 import type { LivenessPlan } from '../liveness/presets.js'
 import type { AppliedLiveness } from '../liveness/settings.js'
 import type { SystemLiveness } from '../liveness/system.js'
@@ -82,12 +82,6 @@ export function warningsOf(situation: Situation): Warning[] {
 /** Those that nobody has to name to have in the way: what a cloud puts there. */
 const COMMON = (['azure-lb', 'aws-nlb', 'gcp'] satisfies MiddleboxName[]).map(named)
 
-const shortestOf = <B extends Box>(boxes: readonly B[]): B | undefined =>
-  boxes.reduce<B | undefined>(
-    (first, box) => (first === undefined || box.timeout < first.timeout ? box : first),
-    undefined,
-  )
-
 /** Ti; undefined where nothing probes. */
 function probedAfter({ plan, system }: Situation): number | undefined {
   if (plan.kind === 'off') return undefined
@@ -100,17 +94,15 @@ function forgotten(situation: Situation): string | undefined {
   const isNamed = through.length > 0
   // A connection is silent while it idles, and while its response is waited for.
   const silence = isNamed ? Math.max(idleTimeout, headersTimeout || Infinity) : idleTimeout
-  const forgetful = (isNamed ? through : COMMON).filter(
-    (box) => box.layer === 4 && box.timeout < silence && !keepsAwake(box, idle),
-  )
-  const box = shortestOf(forgetful)
+  const forgetful = (isNamed ? through : COMMON).filter(({ layer, timeout }) => layer === 4 && timeout < silence)
+  const box = firstToEnd(forgetful, idle)
   if (box === undefined) return undefined
   const probing = idle === undefined ? 'nothing probes it' : `it is probed after ${idle} ms only`
   const what = isNamed ? `${box.name} forgets` : `${box.name}, for one, forgets`
   const advice = isNamed ? '' : ', or say in "through" what stands in between'
   return (
     `A connection may be silent for ${limitless(silence)}, but ${what} one after ${box.timeout} ms, and ${probing}: ` +
-    `lower "liveness.idle" to at most ${Math.floor(box.timeout / 2000) * 1000}${advice}.`
+    `let "liveness.idle" be at most ${Math.floor(box.timeout / 2000) * 1000}${advice}.`
   )
 }
 
@@ -118,7 +110,10 @@ const limitless = (time: number): string => (time === Infinity ? 'any time' : `$
 
 function closedSooner({ through, idleTimeout, advertisedTimeout }: Situation): string | undefined {
   if (advertisedTimeout === undefined) return undefined
-  const box = shortestOf(through.filter(({ layer, timeout }) => layer === 7 && timeout <= idleTimeout))
+  const box = firstToEnd(
+    through.filter(({ layer, timeout }) => layer === 7 && timeout <= idleTimeout),
+    undefined,
+  )
   if (box === undefined) return undefined
   return (
     `A connection may idle for ${idleTimeout.toFixed(0)} ms, as the server advertised, but ${box.name} closes it after ` +

@@ -5,7 +5,7 @@
 import type { LookupFunction, Socket } from 'node:net'
 import { buildConnector } from 'undici'
 import type { ResolvedConnect } from '../options/connect.js'
-import { Addresses } from './addresses.js'
+import type { Addresses } from './addresses.js'
 import { DialWatch } from './dial-watch.js'
 import type { Dialer } from './link.js'
 import { type LinkTools, SocketLink } from './socket-link.js'
@@ -14,11 +14,7 @@ import { type LinkTools, SocketLink } from './socket-link.js'
 type Connector = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket
 
 /** @param addresses what the pool knows of them: shared by all that open its connections */
-export function socketDialer(
-  { timeout, rest }: ResolvedConnect,
-  tools: LinkTools,
-  addresses = new Addresses(tools.clock),
-): Dialer {
+export function socketDialer({ timeout, rest }: ResolvedConnect, tools: LinkTools, addresses: Addresses): Dialer {
   const connect = buildConnector({
     ...rest,
     lookup: addresses.lookup((rest.lookup ?? undefined) as LookupFunction | undefined),

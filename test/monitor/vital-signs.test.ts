@@ -6,19 +6,19 @@ import { alive } from '../support/fake-links.js'
 const patience: Patience = { idle: 2_000, interval: 1_000, probes: 3 }
 const NOW = 100_000
 /** A question was out long before. */
-const longAsked: Watch = { exhaustedAt: NOW - 1_000, deaf: undefined }
+const longAsked: Watch = { askedAt: NOW - 1_000, exhaustedAt: NOW - 1_000, deaf: undefined }
 
 const look = (signs: Partial<Signs>, busyFor = Infinity, before: Watch | undefined = longAsked) =>
   judge(alive(signs), patience, busyFor, NOW, before)
 
 describe('how long an answer takes', () => {
   it('is two round trips and what they vary by, at least 200 ms', () => {
-    expect(answerTime({ rtt: 1, rttVariance: 0.5 }, patience)).toBe(200)
-    expect(answerTime({ rtt: 150, rttVariance: 50 }, patience)).toBe(500)
+    expect(answerTime({ rtt: 1, rttVariance: 0.5, window: 1 }, patience)).toBe(200)
+    expect(answerTime({ rtt: 150, rttVariance: 50, window: 1 }, patience)).toBe(500)
   })
 
   it('is never longer than Td', () => {
-    expect(answerTime({ rtt: 900, rttVariance: 400 }, patience)).toBe(1_000)
+    expect(answerTime({ rtt: 900, rttVariance: 400, window: 1 }, patience)).toBe(1_000)
   })
 })
 
@@ -69,6 +69,30 @@ describe('a peer that was asked', () => {
     expect(look({ silence: 59_000, probes: 0, window: 0 }).state).toBe('well')
     expect(look({ silence: 59_000, probes: 1, window: 0 }).state).toBe('suspect')
     expect(look({ silence: 59_000, probes: 3, window: 0 }).state).toBe('dead')
+  })
+})
+
+describe('a question that is out when it is looked at', () => {
+  const now = NOW + 5_000
+  const first = judge(alive({ silence: 2_300, probes: 1 }), patience, Infinity, now, undefined)
+  const later = (ms: number, signs: Partial<Signs>) =>
+    judge(alive({ probes: 1, ...signs }), patience, Infinity, now + ms, first.watch).state
+
+  it('may have been asked just now, the kernel being late: nobody is suspected before it was seen for the time of an answer', () => {
+    expect(first).toMatchObject({ state: 'well', again: 200 })
+    expect([later(199, { silence: 2_499 }), later(200, { silence: 2_500 })]).toEqual(['well', 'suspect'])
+  })
+
+  it('is another one if the peer was heard since', () => {
+    expect(later(2_400, { silence: 2_399 })).toBe('well')
+    expect(later(2_400, { silence: 2_400 })).toBe('suspect')
+    const anew = judge(alive({ silence: 2_300, probes: 1 }), patience, Infinity, now + 2_400, first.watch)
+    expect(anew).toMatchObject({ state: 'well', watch: { askedAt: now + 2_400 } })
+  })
+
+  it('of a peer without room is given 500 ms, for that is how rarely its kernel answers', () => {
+    expect(answerTime({ rtt: 1, rttVariance: 0.5, window: 0 }, patience)).toBe(500)
+    expect(look({ silence: 2_499, probes: 1, window: 0 }).state).toBe('well')
   })
 })
 
@@ -132,6 +156,7 @@ describe('whatever the signs', () => {
   })
   const watches = fc.option(
     fc.record({
+      askedAt: fc.oneof(fc.constant(Infinity), fc.integer({ min: 0, max: NOW })),
       exhaustedAt: fc.oneof(fc.constant(Infinity), fc.integer({ min: 0, max: NOW })),
       deaf: fc.option(fc.record({ acknowledged: fc.constantFrom(99, 100), since: fc.integer({ min: 0, max: NOW }) }), {
         nil: undefined,
