@@ -27,11 +27,14 @@ export {
   type KeepwiseErrorCode,
   OptionError,
   type OriginState,
+  PeerDeadError,
   QueueFullError,
 } from './errors.js'
 export type { PoolEvent, PoolEvents } from './events.js'
 export type { Capabilities } from './liveness/capabilities.js'
-export type { LivenessOption, LivenessPreset, LivenessTriple } from './liveness/presets.js'
+export { type DeathCause, deathCauses, type PeerEvidence } from './liveness/evidence.js'
+export { type Middlebox, type MiddleboxName, middleboxes } from './liveness/middleboxes.js'
+export type { LivenessOption, LivenessPreset, LivenessTriple, LivenessTuning } from './liveness/presets.js'
 export { presets as livenessPresets } from './liveness/presets.js'
 export type { AppliedLiveness } from './liveness/settings.js'
 export type { SystemLiveness } from './liveness/system.js'
@@ -45,3 +48,4 @@ export type { Evidence, Verdict } from './replay/verdict.js'
 export type { ConnectionSnapshot } from './snapshot.js'
 export type { Explained, Explanation } from './telemetry/explain.js'
 export type { Counts, Gauges, PoolStats } from './telemetry/stats.js'
+export type { Warning, WarningCode } from './telemetry/warnings.js'

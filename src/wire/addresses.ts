@@ -75,9 +75,7 @@ export class Addresses {
     return (hostname, options, callback) => {
       const question = this.#questionOf(hostname, base, options)
       askForAll(base, hostname, options, (error, answer, family) => {
-        const isReadable = !error && addressesOf(answer).length > 0
-        if (isReadable) this.#observe(question, answer)
-        if (!isReadable || !Array.isArray(answer)) return callback(error, answer, family)
+        if (!this.#observe(question, error, answer) || !Array.isArray(answer)) return callback(error, answer, family)
         const ordered = this.#ordered(answer)
         if (options.all) return callback(error, ordered)
         callback(error, ordered[0]?.address as string, ordered[0]?.family)
@@ -96,7 +94,6 @@ export class Addresses {
   }
 
   #ordered(answer: readonly LookupAddress[]): LookupAddress[] {
-    if (this.#dead.isEmpty) return answer as LookupAddress[]
     const now = this.#clock.now()
     const dead = answer.filter(({ address }) => this.#dead.has(address, now))
     return dead.length === 0 ? (answer as LookupAddress[]) : [...answer.filter((each) => !dead.includes(each)), ...dead]
@@ -125,7 +122,7 @@ export class Addresses {
     const { hostname, base, options } = question
     try {
       askForAll(base, hostname, options, (error, answer) => {
-        if (!error) this.#observe(question, answer)
+        this.#observe(question, error, answer)
         done()
       })
     } catch {
@@ -133,13 +130,15 @@ export class Addresses {
     }
   }
 
-  #observe({ hostname, presence }: Question, answer: Answer): void {
-    const addresses = [...new Set(addressesOf(answer).map(canonicalAddress))]
-    if (addresses.length === 0) return // no name stands for nothing: the lookup has failed in its own way
+  /** Returns whether it is an answer: one that names no address is a failure, too, in its own way. */
+  #observe({ hostname, presence }: Question, error: Error | null, answer: Answer): boolean {
+    const addresses = [...new Set(error ? [] : addressesOf(answer).map(canonicalAddress))]
+    if (addresses.length === 0) return false
     const back = addresses.filter((address) => this.#isGone(hostname, address))
     const gone = presence.observe(addresses, !Array.isArray(answer), this.#clock.now())
     for (const address of back) this.watcher?.back(hostname, address)
     for (const address of gone) if (this.#isGone(hostname, address)) this.watcher?.gone(hostname, address)
+    return true
   }
 
   #isGone(hostname: string, address: string): boolean {

@@ -1,4 +1,5 @@
 /** docs/errors.md has every class, code and field, and callers get what its table says: each row is provoked. */
+import diagnostics from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
@@ -94,10 +95,25 @@ function withPool<T>(
   )
 }
 
-const fails = (path: string, options: PoolOptions = {}): Promise<Failure> =>
+const fails = (path: string, options: PoolOptions = {}, method: 'GET' | 'POST' = 'GET'): Promise<Failure> =>
   withPool(options, (pool, { origin }) =>
-    failureOf(request(origin + path, { dispatcher: pool.dispatcher }).then(({ body }) => body.text())),
+    failureOf(request(origin + path, { method, dispatcher: pool.dispatcher }).then(({ body }) => body.text())),
   )
+
+/**
+ * Has the kernel give up the peer of the next connection that is opened by this process, as far as its owner can tell: its socket
+ * is destroyed with what the kernel would say. That peers are really found dead is seen on wires (test/wire/dead-cut).
+ */
+function nextPeerDies(code: string): void {
+  const channel = diagnostics.channel('net.client.socket')
+  const opened = (message: unknown): void => {
+    channel.unsubscribe(opened)
+    const { socket } = message as { socket: net.Socket }
+    const error = Object.assign(new Error(`read ${code}`), { code, syscall: 'read' })
+    socket.once('connect', () => setTimeout(() => socket.destroy(error), 50))
+  }
+  channel.subscribe(opened)
+}
 
 /** Accepts connections and never says a word: a TLS handshake with it does not end. */
 async function muteServer(port = 0): Promise<net.Server> {
@@ -113,6 +129,15 @@ async function closedPort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** Sends a request whose peer dies, and to which no other connection can be opened. */
+async function withoutWayBack(send: (url: string, pool: keepwise.Pool) => Promise<unknown>): Promise<Failure> {
+  await using pool = keepwise.createPool()
+  const server = await muteServer()
+  server.once('connection', () => server.close())
+  nextPeerDies('ETIMEDOUT')
+  return failureOf(send(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, pool))
 }
 
 async function refused(): Promise<Failure> {
@@ -158,6 +183,10 @@ const provoke: Readonly<Record<string, () => Promise<Failure>>> = {
   UND_ERR_HEADERS_TIMEOUT: () => fails('/hangs', { headersTimeout: 100 }),
   UND_ERR_BODY_TIMEOUT: () => fails('/stalls', { bodyTimeout: 100 }),
   HTTPParserError: () => fails('/babbles'),
+  ERR_KEEPWISE_PEER_DEAD: () => {
+    nextPeerDies('ETIMEDOUT')
+    return fails('/hangs', {}, 'POST')
+  },
   ERR_KEEPWISE_ACQUIRE_TIMEOUT: () => crowded({ acquireTimeout: 50 }, 1),
   ERR_KEEPWISE_QUEUE_FULL: () => crowded({ maxWaiting: 1 }, 2),
   ERR_KEEPWISE_CLOSED: closed,
@@ -194,6 +223,27 @@ describe('the table of what the caller sees', () => {
       pool.destroy()
       mute.close()
     }
+  })
+
+  it('says what else a dead peer may have said', async () => {
+    for (const code of ['EHOSTUNREACH', 'ENETUNREACH']) {
+      nextPeerDies(code)
+      const { error, cause } = await fails('/hangs', {}, 'POST')
+      expect([error.name, cause?.code]).toEqual(['PeerDeadError', code])
+      expect((error as keepwise.PeerDeadError).peer).toMatchObject({ cause: 'unreachable', doing: 'waiting' })
+    }
+  })
+
+  it('says that part of a response does not change the error of a dead peer', async () => {
+    nextPeerDies('ETIMEDOUT')
+    const { error } = await fails('/stalls')
+    expect(error).toMatchObject({ code: 'ERR_KEEPWISE_PEER_DEAD', refusal: 'response-begun' })
+  })
+
+  it('says that there may have been no new connection to send it again', async () => {
+    const { error, cause } = await withoutWayBack((url, { dispatcher }) => request(url, { dispatcher }))
+    expect(error).toMatchObject({ code: 'ERR_KEEPWISE_PEER_DEAD', refusal: 'unreachable' })
+    expect(cause?.code).toBe('ETIMEDOUT')
   })
 
   it('says what fetch makes of it: a TypeError around the same error', async () => {
@@ -293,6 +343,39 @@ describe('the table of what comes through the agents', () => {
   it('says that a reset is one as well', async () => {
     const { error, cause } = await overAgent('/resets')
     expect([error.code, cause?.name]).toEqual(['ECONNRESET', 'ConnectionError'])
+  })
+
+  /** A request that must not be sent again. */
+  const post = (url: string, agent: http.Agent): Promise<void> =>
+    answer(http.request(url, { agent, method: 'POST' }).end())
+
+  it('says that a peer was found dead under a request', async () => {
+    for (const code of ['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']) {
+      nextPeerDies(code)
+      const { error, cause } = await withPool({}, (pool, { origin }) =>
+        failureOf(post(`${origin}/hangs`, pool.httpAgent)),
+      )
+      expect([error.code, cause?.name]).toEqual([code, 'PeerDeadError'])
+    }
+  })
+
+  it('says that a peer was found dead under a response', async () => {
+    nextPeerDies('ETIMEDOUT')
+    const failures = await withPool({}, async (pool, { origin }) => {
+      const request = http.get(`${origin}/stalls`, { agent: pool.httpAgent })
+      const failed = failureOf(once(request, 'close')) // rejects with its 'error'
+      return [await failureOf(answer(request)), await failed]
+    })
+    const [response, request] = failures
+    expect([response?.error.code, response?.error.message]).toEqual(['ECONNRESET', 'aborted'])
+    expect(request).toMatchObject({ error: { code: 'ETIMEDOUT' }, cause: { name: 'PeerDeadError' } })
+    expect(request?.cause).toMatchObject({ refusal: 'response-begun' })
+  })
+
+  it('says that there may have been no new connection to send it again', async () => {
+    const { error, cause } = await withoutWayBack((url, { httpAgent }) => answer(http.get(url, { agent: httpAgent })))
+    expect(error.code).toBe('ETIMEDOUT')
+    expect(cause).toMatchObject({ name: 'PeerDeadError', refusal: 'unreachable' })
   })
 
   it('says that a pool that was closed before gives no cause', async () => {

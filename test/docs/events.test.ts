@@ -2,6 +2,7 @@
 
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
+import { deathCauses } from '../../src/liveness/evidence.js'
 import { code, Page } from './markdown.js'
 import { interfaceMembers, interfaceNames, literalMembers, stringsOf } from './source.js'
 
@@ -18,7 +19,7 @@ const events = interfaceMembers('events.ts', 'PoolEvents').map(({ name, type }) 
 describe('docs/events.md', () => {
   it('has a section for every event, and none for another', () => {
     const headings = [...page.text.matchAll(/^## (.*)$/gm)].map(([, title]) => title)
-    const payloads = ['connection', 'evidence', 'TCP keepalive on a socket']
+    const payloads = ['connection', 'evidence', 'evidence of a peer', 'TCP keepalive on a socket']
     expect(headings).toEqual([...events.map(([name]) => name), ...payloads])
   })
 
@@ -32,6 +33,15 @@ describe('docs/events.md', () => {
 
   it('lists the fields of evidence', () => {
     expect(listed('evidence')).toEqual(interfaceNames('replay/verdict.ts', 'Evidence'))
+  })
+
+  it('lists the fields of evidence of a peer, what its connection may be doing, and how its death may be known', () => {
+    const members = interfaceMembers('liveness/evidence.ts', 'PeerEvidence')
+    expect(listed('evidence of a peer')).toEqual(members.map(({ name }) => name))
+    const doings = stringsOf(members.find(({ name }) => name === 'doing')?.type)
+    expect(doings.length).toBeGreaterThan(1)
+    expect(listed('evidence of a peer', 'Doing')).toEqual(doings)
+    expect(listed('evidence of a peer', 'Cause')).toEqual([...deathCauses])
   })
 
   it('lists the fields of TCP keepalive on a socket, and where they come from', () => {

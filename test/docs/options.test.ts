@@ -4,7 +4,13 @@ import { systemClock } from '../../src/clock.js'
 import { createPool, livenessPresets } from '../../src/index.js'
 import type { Native } from '../../src/liveness/native.js'
 import { connectSpecs } from '../../src/options/connect.js'
-import { LIVENESS_DEFAULT, optionSpecs, type PoolOptions, resolveOptions } from '../../src/options/pool-options.js'
+import {
+  LIVENESS_DEFAULT,
+  optionSpecs,
+  type PoolOptions,
+  resolveOptions,
+  THROUGH_DEFAULT,
+} from '../../src/options/pool-options.js'
 import { Pool } from '../../src/pool.js'
 import { replayLevels } from '../../src/replay/permission.js'
 import { code, Page, type Row } from './markdown.js'
@@ -19,6 +25,7 @@ const livenessRows = page.table('liveness', 'Option')
 const poolDefaults: Record<string, unknown> = {
   ...Object.fromEntries(Object.entries(optionSpecs).map(([name, spec]) => [name, spec.default])),
   liveness: LIVENESS_DEFAULT,
+  through: THROUGH_DEFAULT,
   connect: {},
 }
 
@@ -102,6 +109,7 @@ describe('what an option takes', () => {
       'scheduling',
       'connect',
       'liveness',
+      'through',
       'learn',
       'replay',
       'connect.socketPath',
@@ -143,6 +151,15 @@ describe('what an option takes', () => {
     expect(listed).toEqual(replayLevels)
     for (const level of listed) expect(accepts('replay', level)).toBe(true)
     for (const value of ['all', true, false]) expect(accepts('replay', value)).toBe(false)
+  })
+
+  it('has what through takes', () => {
+    const row = poolRows.find((each) => code(each.Option) === 'through')
+    const named = [...(row?.Meaning ?? '').matchAll(/`('[a-z-]+')`/g)].map(([, name]) => parsed(name as string))
+    expect(named.length).toBeGreaterThan(1)
+    for (const name of named) expect(accepts('through', name)).toBe(true)
+    expect(accepts('through', named)).toBe(true)
+    for (const value of ['auto', 0, true, [true]]) expect(accepts('through', value)).toBe(false)
   })
 
   it('has what learn takes', () => {

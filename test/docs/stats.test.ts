@@ -55,13 +55,15 @@ describe('docs/stats.md', () => {
     expect(page.table('explain', 'Source').map((row) => code(row.Source))).toEqual(stringsOf(source?.type))
   })
 
-  it('lists the fields of capabilities, and the ways TCP keepalive is set', () => {
+  it('lists the fields of capabilities, the ways TCP keepalive is set, and when dead peers are found', () => {
     expect(fields('capabilities')).toEqual([interfaceNames('liveness/capabilities.ts', 'Capabilities')])
     expect(fields('capabilities').flat()).toEqual(Object.keys(createPool().capabilities))
-    const ways = interfaceMembers('liveness/capabilities.ts', 'Capabilities').find(
-      ({ name }) => name === 'tcpKeepAlive',
-    )
-    const row = page.table('capabilities', 'Field').find((each) => code(each.Field) === 'tcpKeepAlive')
-    expect([...(row?.Meaning ?? '').matchAll(/`([^`]*)`/g)].map(([, way]) => way)).toEqual(stringsOf(ways?.type))
+    for (const field of ['tcpKeepAlive', 'deadPeers']) {
+      const declared = interfaceMembers('liveness/capabilities.ts', 'Capabilities').find(({ name }) => name === field)
+      const row = page.table('capabilities', 'Field').find((each) => code(each.Field) === field)
+      const listed = [...(row?.Meaning ?? '').matchAll(/`([^`]*)`/g)].map(([, value]) => value)
+      expect(listed).toEqual(stringsOf(declared?.type))
+      expect(listed.length).toBeGreaterThan(1)
+    }
   })
 })
