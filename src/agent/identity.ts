@@ -80,10 +80,13 @@ export function labelOf(differences: Differences): string {
   const hidden: string[] = []
   for (const [name, value] of [...differences].sort(([a], [b]) => (a < b ? -1 : 1)))
     if (tlsNames.has(name)) hidden.push(`${name}=${textOf(value)}`)
-    else shown.push(`${name} ${value}`)
+    else shown.push(`${name} ${isSimple(value) ? value : textOf(value)}`)
   if (hidden.length > 0) shown.push(`TLS options ${digest(hidden.join('\n'))}`)
   return shown.join(', ')
 }
+
+/** Whether it can stand beside others unquoted. */
+const isSimple = (value: unknown): boolean => /^[\w./:%@-]*$/.test(String(value))
 
 /** Whether there is something among it that the next request may not bring again: a function, an object. */
 export function isFleeting(differences: Differences): boolean {
@@ -102,11 +105,12 @@ let lastNumber = 0
 
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(textOf).join()}]`
-  if (typeof value === 'string') return value
+  // Quoted: what stands in a string must not look like another option.
+  if (typeof value === 'string') return JSON.stringify(value)
   if (typeof value !== 'function' && (typeof value !== 'object' || value === null)) return String(value)
   if (!isOpaque(value) && !ArrayBuffer.isView(value) && typeof value === 'object')
     return `{${Object.entries(value)
-      .map(([name, each]) => `${name}:${textOf(each)}`)
+      .map(([name, each]) => `${JSON.stringify(name)}:${textOf(each)}`)
       .join()}}`
   let text = known.get(value)
   if (text === undefined) {

@@ -268,6 +268,17 @@ describe('every TLS option of a request', () => {
     expect(of('one')).not.toBe(of('two'))
   })
 
+  it.each<[string, Record<string, unknown>, Record<string, unknown>]>([
+    ['one that looks like two', { ciphers: 'A\nkey=B' }, { ciphers: 'A', key: 'B' }],
+    ['a list of one that looks like a list of two', { ca: ['a,b'] }, { ca: ['a', 'b'] }],
+    ['a path that looks like an address', { socketPath: '/a, family 4' }, { socketPath: '/a', family: 4 }],
+    ['an object that looks like another', { key: [{ pem: 'a,b:c' }] }, { key: [{ pem: 'a', b: 'c' }] }],
+  ])('no two sets of them look the same: %s', (_, one, other) => {
+    const of = (options: Record<string, unknown>) => differencesOf(true, options, {}, new Map())!
+    expect(identityOf(of(one))).not.toBe(identityOf(of(other)))
+    expect(labelOf(of(one))).not.toBe(labelOf(of(other)))
+  })
+
   it('the order in which they are given does not matter to the label', () => {
     const of = (options: Record<string, unknown>) => labelOf(differencesOf(true, options, {}, new Map())!)
     expect(of({ ca: 'a', cert: 'b', family: 4 })).toBe(of({ family: 4, cert: 'b', ca: 'a' }))
