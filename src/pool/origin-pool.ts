@@ -94,7 +94,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#lines = new Lines(this, agenda, options.acquireTimeout)
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
     this.#warmUps = new WarmUps(this.#dials)
-    this.#balance = new Balance(this.#lines, this.#stock, this.#dials, core)
+    this.#balance = new Balance(this, this.#lines, this.#stock, this.#dials, core)
   }
 
   /** Connections open or being opened. */
@@ -142,6 +142,11 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   /** Those in line. */
   get inLine(): Iterable<Waiter> {
     return [...this.#lines.forNew, ...this.#lines.any]
+  }
+
+  /** Since when the first in line waits, on the pool's clock; undefined where nobody does. */
+  get waitingSince(): number | undefined {
+    return this.#lines.first?.waitingSince
   }
 
   /** The connections that are open, in no order. */
@@ -232,7 +237,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** Takes back a connection that is not to be lent before its peer has answered. */
   setAside(connection: Connection, now: number): void {
-    if (this.#isSuperfluous) this.close(connection, 'surplus')
+    if (this.#balance.isSurplus(this.#handing)) this.close(connection, 'surplus')
     else if (this.#core.closing) this.close(connection, 'pool-closed')
     else this.#health.setAside(connection, now)
   }
@@ -325,7 +330,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   /** Acts on caps that have changed. */
   capsChanged(): void {
     this.#keeper.trim()
-    for (let { spare } = this.#stock; spare !== undefined && this.#isOver; { spare } = this.#stock)
+    for (let { spare } = this.#stock; spare !== undefined && this.#balance.isOver; { spare } = this.#stock)
       this.close(spare, 'surplus')
     this.#serveLine()
   }
@@ -473,7 +478,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
   #offer(connection: Connection, now: number): void {
-    if (this.#isSuperfluous) this.close(connection, 'surplus')
+    if (this.#balance.isSurplus(this.#handing)) this.close(connection, 'surplus')
     else if (this.#handing) {
       this.#keeper.keep(connection, now, false)
       this.#keptMeanwhile.push(connection)
@@ -482,36 +487,6 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
       else this.#handOver(connection, now)
     } else if (this.#core.closing) this.close(connection, 'pool-closed')
     else this.#keeper.keep(connection, now, true)
-  }
-
-  /** Whether a connection that comes free is one too many here. */
-  get #isSuperfluous(): boolean {
-    return this.#isOver || this.#owedTo(this.#core.slots.next) || this.#isInTheWay
-  }
-
-  /** Whether a slot is to go elsewhere: to any that needs it if nobody waits here, else to one that has none at all. */
-  #owedTo(next: OriginPool | undefined): boolean {
-    if (next === undefined || next === this) return false
-    // One that insists on a new connection has no use for this one.
-    const own = this.#lines.any.first
-    if (own === undefined) return true
-    const other = next.#lines.first
-    return next.size === 0 && other !== undefined && other.waitingSince < own.waitingSince
-  }
-
-  /** Whether a cap was lowered below what is open. */
-  get #isOver(): boolean {
-    return this.#balance.isOver || this.#core.slots.isOver
-  }
-
-  /** Whether what is open keeps a connection from being opened that somebody insists on. */
-  get #isInTheWay(): boolean {
-    return this.#balance.isShortOfNew && !this.#handing && !this.#canGrow
-  }
-
-  /** Whether the caps leave room for one more connection, as far as this origin knows. */
-  get #canGrow(): boolean {
-    return this.#balance.hasRoom && this.#core.slots.next !== this
   }
 
   /**
@@ -564,7 +539,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
         // Asked again: taking it may have closed another connection, and a listener of that have come here before us.
         if (this.needsSlot) this.#dials.start()
         else this.#core.slots.free()
-      } else if (spare !== undefined && !this.#canGrow) {
+      } else if (spare !== undefined && !this.#balance.canGrow) {
         this.close(spare, 'surplus')
       } else return
     }
