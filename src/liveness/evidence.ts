@@ -1,7 +1,7 @@
 /**
  * What is told of a peer that is suspected to be dead, or was found so.
  */
-import type { Signs } from './vital-signs.js'
+import type { Patience, Signs } from './vital-signs.js'
 
 /**
  * How it is known that a peer is gone:
@@ -47,3 +47,30 @@ export function evidenceOf(signs: Signs | undefined, asked: boolean, cause: Deat
     rtt: signs?.rtt,
   }
 }
+
+/**
+ * How an error of a socket shows that the peer is dead; undefined if it does not.
+ *
+ * @param silence how long nothing was heard of the peer before
+ */
+export function deathCause(
+  code: string | undefined,
+  silence: number | undefined,
+  patience: Patience | undefined,
+): DeathCause | undefined {
+  switch (code) {
+    case 'ETIMEDOUT':
+      return 'unanswered'
+    // Where an ICMP error came in the meantime, the kernel gives up with that instead (tcp_write_err).
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'unreachable'
+    // A server that resets an idle connection by itself was heard when it was last asked: this is the answer to a question.
+    case 'ECONNRESET':
+      return silence !== undefined && patience !== undefined && silence >= patience.idle ? 'reset' : undefined
+  }
+  return undefined
+}
+
+export const codeOf = (error: Error | undefined): string | undefined =>
+  (error as NodeJS.ErrnoException | undefined)?.code

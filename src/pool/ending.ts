@@ -1,7 +1,7 @@
 /**
  * Why a connection ended that the pool did not end itself: from its error, its peer's FIN, and what it was doing. Pure.
  */
-import type { DeathCause } from '../liveness/evidence.js'
+import { codeOf, deathCause } from '../liveness/evidence.js'
 import type { Patience } from '../liveness/vital-signs.js'
 import type { CloseReason } from '../reasons.js'
 import type { RequestEnd } from '../replay/permission.js'
@@ -43,30 +43,3 @@ export function endingReason({ error, fin, signs }: Ending, asked: boolean, pati
   if (!asked) return error === undefined ? 'server-fin' : 'poisoned'
   return 'error'
 }
-
-/**
- * How an error of a socket shows that the peer is dead; undefined if it does not.
- *
- * @param silence how long nothing was heard of the peer before
- */
-export function deathCause(
-  code: string | undefined,
-  silence: number | undefined,
-  patience: Patience | undefined,
-): DeathCause | undefined {
-  switch (code) {
-    case 'ETIMEDOUT':
-      return 'unanswered'
-    // Where an ICMP error came in the meantime, the kernel gives up with that instead (tcp_write_err).
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'unreachable'
-    // A server that resets an idle connection by itself was heard when it was last asked: this is the answer to a question.
-    case 'ECONNRESET':
-      return silence !== undefined && patience !== undefined && silence >= patience.idle ? 'reset' : undefined
-  }
-  return undefined
-}
-
-export const codeOf = (error: Error | undefined): string | undefined =>
-  (error as NodeJS.ErrnoException | undefined)?.code
