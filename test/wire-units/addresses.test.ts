@@ -30,7 +30,7 @@ function scripted(...answer: LookupAddress[]) {
     lookup: ((hostname, options, callback) => {
       asked.push([hostname, options])
       const { answer, error, single } = script
-      if (error !== null) callback(error as NodeJS.ErrnoException, undefined as never)
+      if (error !== null) callback(error as NodeJS.ErrnoException, answer as never)
       else if (options.all && !single) callback(null, answer as LookupAddress[])
       else {
         const [first] = answer as LookupAddress[]
@@ -153,6 +153,7 @@ describe('where one address is asked for', () => {
 
   it.each([
     ['nothing', undefined],
+    ['a text', 'multi.test'],
     ['no address', []],
     ['mere texts', ['10.0.0.1']],
     ['what is no address', [{ address: 'multi.test', family: 4 }]],
@@ -179,12 +180,12 @@ describe('a lookup', () => {
   })
 
   it.each([{ all: true }, { all: false }])('that fails fails as it is: %j', (options) => {
-    const script = scripted()
+    const script = scripted(A)
     const error = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' })
     script.error = error
     const [told, answer] = ask(script.lookup, options)
     expect(told).toBe(error)
-    expect(answer).toBeUndefined()
+    expect(answer).toBe(script.answer)
     expect(script.asked).toHaveLength(1)
   })
 
@@ -293,6 +294,7 @@ describe('what becomes of the addresses of a name', () => {
     const script = scripted(A, B)
     go(HOUR, script.lookup)
     script.error = Object.assign(new Error('getaddrinfo EAI_AGAIN'), { code: 'EAI_AGAIN' })
+    script.answer = [A]
     go(HOUR, script.lookup)
     script.error = null
     script.answer = []
@@ -322,17 +324,22 @@ describe('what becomes of the addresses of a name', () => {
     expect(told).toEqual(['10.0.0.1 gone from multi.test'])
   })
 
-  it('is not told by an answer to another question', () => {
-    const of = (...answer: LookupAddress[]): LookupFunction => scripted(...answer).lookup
-    const [one, other] = [of(A, B), of(C)]
-    const questions: [LookupFunction, LookupOptions][] = [
-      [one, { all: true }],
-      [other, { all: true }],
-      [one, { all: true, family: 6 }],
-      [one, { all: true, hints: dns.ALL }],
-    ]
-    for (const [base, options] of questions) go(HOUR, base, options)
-    for (const [base, options] of questions.reverse()) go(HOUR, base, options)
+  it.each<[string, LookupOptions, LookupOptions]>([
+    ['family', { all: true, family: 4 }, { all: true, family: 6 }],
+    ['family, or any', { all: true }, { all: true, family: 6 }],
+    ['kind, by its hints', { all: true }, { all: true, hints: dns.ALL }],
+  ])('is not told by answers of another %s', (_, one, other) => {
+    const lookup: LookupFunction = (_, options, callback) => {
+      const isOne = options.family === one.family && options.hints === one.hints
+      callback(null, isOne ? [A] : [D])
+    }
+    for (const options of [one, other, one]) go(2 * HOUR, lookup, options)
+    expect(told).toEqual([])
+  })
+
+  it('is not told by answers of another lookup', () => {
+    const [one, other] = [scripted(A), scripted(B)]
+    for (const { lookup } of [one, other, one]) go(2 * HOUR, lookup)
     expect(told).toEqual([])
   })
 
@@ -415,9 +422,10 @@ describe('looking a name up again', () => {
     }
     go(HOUR)
     script.error = new Error('getaddrinfo EAI_AGAIN')
-    go(HOUR)
-    script.error = null
     script.answer = [B]
+    go(HOUR)
+    expect(told).toEqual([])
+    script.error = null
     go(3 * MINUTE)
     script.answer = [A, B]
     go(MINUTE)

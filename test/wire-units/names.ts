@@ -1,10 +1,9 @@
 /** What the tests of names on real sockets share: a resolver of their own, servers on chosen addresses, and who was tried. */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { LookupAddress } from 'node:dns'
 import { once } from 'node:events'
 import http from 'node:http'
 import https from 'node:https'
-import type { LookupFunction, Socket } from 'node:net'
+import { type LookupFunction, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { onTestFinished } from 'vitest'
 import { testCertificates } from '../support/tls.js'
@@ -40,14 +39,16 @@ export async function serverAt({ host, port }: Place, tls = false): Promise<void
   })
 }
 
-/** The addresses that were tried from now on until the test is over, in order. */
+/** The addresses that this process tried to connect to from now on until the test is over, in order. */
 export function triedAddresses(): string[] {
   const tried: string[] = []
-  const watch = (message: unknown): void => {
-    const { socket } = message as { socket: Socket }
-    socket.on('connectionAttempt', (address: string) => void tried.push(address))
+  const { connect } = Socket.prototype
+  Socket.prototype.connect = function (this: Socket, ...options: unknown[]) {
+    this.on('connectionAttempt', (address: string) => void tried.push(address))
+    return (connect as (...options: unknown[]) => Socket).apply(this, options)
   }
-  subscribe('net.client.socket', watch)
-  onTestFinished(() => void unsubscribe('net.client.socket', watch))
+  onTestFinished(() => {
+    Socket.prototype.connect = connect
+  })
   return tried
 }

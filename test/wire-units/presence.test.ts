@@ -157,6 +157,36 @@ describe('an address that leaves a name that is hardly known', () => {
     expect(scene.log).toEqual(['10.0.0.8 gone at 31'])
   })
 
+  it('is gone as late if caches turn the answer round', () => {
+    const scene = new Scene().run(5 * MINUTE, always('blue1', 'blue2'))
+    let turn = 0
+    scene.run(2 * HOUR, () => (turn++ % 2 === 0 ? ['green1', 'green2'] : ['green2', 'green1']))
+    expect(scene.log).toEqual(['blue1 gone at 100', 'blue2 gone at 100'])
+  })
+
+  it('is weighed against those that the name still has, not against those that are gone', () => {
+    const scene = new Scene().run(HOUR, always(...names(8))).run(HOUR, always(...names(4)))
+    scene.log.length = 0
+    scene.run(5 * MINUTE, always(...names(4), 'passing')).run(2 * HOUR, always(...names(4)))
+    // 4 of 5 in each answer: a fifth of a fifth, nine times.
+    expect(scene.log).toEqual(['passing gone at 165'])
+    expect(0.2 ** 9).toBeLessThan(1e-6)
+    expect(0.2 ** 8).toBeGreaterThan(1e-6)
+  })
+
+  it('was not steady for having been in a burst of answers', () => {
+    const scene = new Scene().run(SECOND, always('a', 'b'), 10)
+    scene.now += 40 * MINUTE
+    scene.run(MINUTE, always('a', 'b')).run(10 * MINUTE, always('a'))
+    expect(scene.log).toEqual([])
+  })
+
+  it('is not steady any more for what it was before it was away', () => {
+    const scene = new Scene().run(HOUR, always('a', 'b')).run(MINUTE, always('a'))
+    scene.run(45 * MINUTE, always('a', 'b'), 15 * MINUTE).run(10 * MINUTE, always('a'))
+    expect(scene.log).toEqual([])
+  })
+
   it('was not steady for having been in two answers an hour apart', () => {
     const scene = new Scene().run(2 * HOUR, always('a', 'b'), HOUR).run(10 * MINUTE, always('a'))
     expect(scene.log).toEqual([])

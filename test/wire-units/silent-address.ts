@@ -22,11 +22,14 @@ const DROPPED_AFTER = 150
 /** Connections that fill the queue; Linux takes one or two more than it was told. */
 const MOST_FILLERS = 8
 
+/** How often it is looked at before it must answer. */
+const MOST_LOOKS = 30
+
 export interface SilentAddress {
   readonly host: string
   readonly port: number
-  /** From now on it answers. */
-  wake(): void
+  /** From now on it answers; resolves when it does. */
+  wake(): Promise<void>
 }
 
 export async function silentAddress(host: string): Promise<SilentAddress> {
@@ -42,7 +45,12 @@ export async function silentAddress(host: string): Promise<SilentAddress> {
   child.kill('SIGSTOP')
   while (await isAnswered(host, port, fillers))
     if (fillers.length >= MOST_FILLERS) throw new Error(`${host}:${port} still answers after ${fillers.length}`)
-  return { host, port, wake: () => void child.kill('SIGCONT') }
+  const wake = async (): Promise<void> => {
+    child.kill('SIGCONT')
+    for (let looks = 0; !(await isAnswered(host, port, fillers)); looks++)
+      if (looks >= MOST_LOOKS) throw new Error(`${host}:${port} does not answer after it was woken up`)
+  }
+  return { host, port, wake }
 }
 
 async function isAnswered(host: string, port: number, fillers: Socket[]): Promise<boolean> {
