@@ -63,8 +63,8 @@ export class Pool {
       automaticIdleTime: tools.tcpInfo === undefined ? AUTOMATIC_IDLE_TIME.unasked : AUTOMATIC_IDLE_TIME.asked,
       random: Math.random,
     })
-    this.#ground = { core: this.#core, tools, addresses }
-    this.capabilities = capabilitiesOf(native, knowsNode())
+    this.#ground = { core: this.#core, tools, addresses, movable: knowsNode() }
+    this.capabilities = capabilitiesOf(native, this.#ground.movable)
     this.dispatcher = new KeepwiseDispatcher(this.#core) as unknown as Dispatcher & FetchDispatcher
   }
 

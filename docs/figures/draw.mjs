@@ -215,9 +215,9 @@ export function connectionStates() {
     )
   const note = (x, y, words, anchor = 'middle') => text(x, y, words, { colour: 'faint', size: 12, anchor })
   return svg(
-    740,
-    290,
-    'The states of a connection: active, idle, settling, watched, closed',
+    880,
+    310,
+    'The states of a connection: active, idle, settling, suspect, watched, closed',
     move(28, 125, 108, 125),
     note(66, 114, 'dialed'),
     move(218, 125, 400, 125, true),
@@ -226,6 +226,10 @@ export function connectionStates() {
     move(422, 104, 352, 60, true),
     note(432, 76, 'no kernel to ask: looked at', 'start'),
     note(432, 92, 'after two turns of the loop', 'start'),
+    move(508, 125, 725, 125, true),
+    note(616, 116, 'its peer is asked; answers'),
+    note(832, 76, '(so from active and settling;', 'end'),
+    note(832, 92, 'lent at once if somebody waits)', 'end'),
     move(186, 146, 276, 228),
     move(434, 146, 340, 228),
     move(309, 64, 309, 228),
@@ -235,17 +239,86 @@ export function connectionStates() {
     note(512, 168, 'the learned time is over: kept', 'start'),
     note(522, 184, 'to see when the server closes it', 'start'),
     note(532, 200, '(so from active and settling)', 'start'),
+    line(780, 146, 780, 288, 'faint', 'stroke-width="2"'),
+    line(781, 288, 308, 288, 'faint', 'stroke-width="2"'),
+    move(309, 288, 309, 272),
+    note(772, 222, 'dead, evicted', 'end'),
     box(165, 125, 'active'),
     box(455, 125, 'idle'),
     box(309, 44, 'settling'),
+    box(780, 125, 'suspect'),
     box(545, 250, 'watched'),
     box(309, 250, 'closed'),
+  )
+}
+
+/** What is drawn of a dead peer: Ti, Td, Nm, and the longest pause between two retransmissions, in seconds. */
+export const timeline = { idle: 30, interval: 5, probes: 3, cap: 5 }
+
+/** One clock for connections that idle, wait and send; and a peer that lives. */
+export function deadPeer() {
+  const { idle, interval, probes, cap } = timeline
+  const dead = idle + interval * probes
+  const [left, right] = [232, 806]
+  const x = (seconds) => left + (seconds / (dead + 1.5)) * (right - left)
+  const asked = Array.from({ length: probes }, (_, n) => idle + n * interval)
+  // What is not acknowledged is asked for again after 0.2 s, and then after twice the pause before, up to the cap.
+  const repeated = []
+  for (let at = 0, pause = 0.2; at + pause < dead; pause = Math.min(2 * pause, cap)) repeated.push((at += pause))
+
+  const question = (y, seconds) => line(x(seconds), y - 9, x(seconds), y + 9, 'ink', 'stroke-width="2"')
+  const mark = (y, seconds, colour) => dot(round(x(seconds)), y, colour)
+  const stretch = (y, from, to, colour) => line(x(from), y, x(to), y, colour, 'stroke-width="4"')
+  const name = (y, title, about) =>
+    text(16, y - 2, title, { weight: 600 }) + text(16, y + 14, about, { colour: 'faint', size: 11 })
+  const doomed = (y, title, about, questions) =>
+    [
+      name(y, title, about),
+      stretch(y, 0, idle, 'line'),
+      stretch(y, idle, dead, 'busy'),
+      ...questions.map((at) => question(y, at)),
+      mark(y, 0, 'good'),
+      mark(y, dead, 'bad'),
+    ].join('\n')
+  const living = (y, title, about, questions) =>
+    [
+      name(y, title, about),
+      stretch(y, 0, dead + 1, 'line'),
+      ...questions.flatMap((at) => [question(y, at), mark(y, at + 0.35, 'good')]),
+      mark(y, 0, 'good'),
+    ].join('\n')
+  const at = (seconds, label, above, colour = 'faint') =>
+    line(x(seconds), 62, x(seconds), 306, 'line', 'stroke-dasharray="2 4"') +
+    text(x(seconds), 54, label, { colour: 'faint', size: 11, anchor: 'middle' }) +
+    text(x(seconds), 38, above, { colour, size: 12, anchor: 'middle', weight: 600 })
+
+  return svg(
+    WIDTH,
+    352,
+    'A peer that is gone is suspected after Ti and dead after Ti + Td × Nm, whether its connection idles, waits or sends',
+    at(0, '0', 'last heard', 'good'),
+    at(idle, `${idle} s`, 'Ti: suspect', 'busy'),
+    ...asked.slice(1).map((seconds) => at(seconds, `${seconds} s`, '')),
+    at(dead, `${dead} s`, 'Ti + Td × Nm: dead', 'bad'),
+    doomed(92, 'idle', 'keepalive probes', asked),
+    doomed(148, 'waiting for a response', 'keepalive probes', asked),
+    doomed(204, 'sending', 'sent again and again', repeated),
+    living(270, 'a peer that does not read', 'window probes, answered', repeated),
+    line(34, 328, 34, 340, 'ink', 'stroke-width="2"'),
+    text(44, 339, 'the kernel asks', { size: 12, colour: 'faint' }),
+    dot(172, 335, 'good'),
+    text(182, 339, 'the peer is heard', { size: 12, colour: 'faint' }),
+    line(318, 335, 344, 335, 'busy', 'stroke-width="4"'),
+    text(352, 339, 'suspect: not lent; returns if the peer answers', { size: 12, colour: 'faint' }),
+    dot(660, 335, 'bad'),
+    text(670, 339, 'closed, its request told', { size: 12, colour: 'faint' }),
   )
 }
 
 /** Every figure, by file name. */
 export const figures = {
   'connection-states.svg': connectionStates,
+  'dead-peer.svg': deadPeer,
   'keep-alive-race.svg': keepAliveRace,
   'wire-verdicts.svg': wireVerdicts,
 }

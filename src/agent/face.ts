@@ -12,10 +12,11 @@ import type { PoolCore } from '../pool/pool-core.js'
 import type { Addresses } from '../wire/addresses.js'
 import type { Dialer } from '../wire/link.js'
 import { type LinkTools, SocketLink } from '../wire/socket-link.js'
+import { withoutPort } from '../wire/target.js'
 import { ClientExchange, type ExchangeAgent } from './client-exchange.js'
 import { dialThrough } from './dial.js'
 import type { Options } from './identity.js'
-import { knowsNode, type NodeRequest } from './node-request.js'
+import type { NodeRequest } from './node-request.js'
 import { type Route, type RouteOwner, Routes } from './routes.js'
 import { Tap } from './tap.js'
 
@@ -25,6 +26,8 @@ export interface AgentGround {
   readonly tools: LinkTools
   /** What the pool knows of them: shared by all that open its connections. */
   readonly addresses: Addresses
+  /** Whether requests can be moved from one socket to another on this Node. */
+  readonly movable: boolean
 }
 
 /** node's agent, seen from here. */
@@ -44,7 +47,7 @@ type Requests = Record<string, ClientRequest[]>
 
 export class AgentFace implements ExchangeAgent, RouteOwner {
   readonly core: PoolCore
-  readonly movable = knowsNode()
+  readonly movable: boolean
   readonly #agent: NodeAgent
   readonly #tools: LinkTools
   readonly #addresses: Addresses
@@ -56,8 +59,9 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
   readonly #lost = new Map<Socket, string>()
 
   /** @param plain the prototype of the agent's class, as it comes from here */
-  constructor(agent: NodeAgent, plain: NodeAgent, { core, tools, addresses }: AgentGround) {
+  constructor(agent: NodeAgent, plain: NodeAgent, { core, tools, addresses, movable }: AgentGround) {
     this.core = core
+    this.movable = movable
     this.#agent = agent
     this.#plain = plain
     this.#tools = tools
@@ -82,9 +86,7 @@ export class AgentFace implements ExchangeAgent, RouteOwner {
     const given = this.options.servername ?? options.servername
     if (typeof given === 'string') return given
     const header = request.getHeader('host')
-    const host = typeof header === 'string' ? header : String(this.options.host ?? options.host)
-    const end = host.startsWith('[') ? host.indexOf(']') : host.indexOf(':')
-    const name = host.startsWith('[') ? host.slice(1, end < 0 ? undefined : end) : end < 0 ? host : host.slice(0, end)
+    const name = withoutPort(typeof header === 'string' ? header : String(this.options.host ?? options.host))
     return isIP(name) === 0 ? name : ''
   }
 

@@ -26,6 +26,12 @@ export function keyOf({ origin, hostname, servername }: Target): string {
 
 /** The TLS server name of a host as it stands in a URL or a Host header: never an address (RFC 6066 3). */
 export function serverNameOf(host: string): string | null {
-  const name = host.startsWith('[') ? host.slice(1, host.indexOf(']')) : host.replace(/:\d*$/, '')
-  return isIP(name) === 0 ? name.toLowerCase() : null
+  const name = withoutPort(host)
+  return name === '' || isIP(name) !== 0 ? null : name.toLowerCase()
+}
+
+/** A host as it stands in a URL or a Host header, without its port, and without the brackets of an IPv6 address. */
+export function withoutPort(host: string): string {
+  const end = host.startsWith('[') ? host.indexOf(']') : host.indexOf(':')
+  return host.slice(host.startsWith('[') ? 1 : 0, end < 0 ? undefined : end)
 }
