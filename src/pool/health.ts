@@ -9,7 +9,6 @@ import { codeOf, deathCause, evidenceOf } from '../liveness/evidence.js'
 import { Monitor, type MonitorListener } from '../liveness/monitor.js'
 import type { Signs } from '../liveness/vital-signs.js'
 import type { CloseReason } from '../reasons.js'
-import type { LinkEnding } from '../wire/link.js'
 import type { Connection } from './connection.js'
 import { reasonNotToLend } from './examine.js'
 import type { Journal } from './journal.js'
@@ -74,13 +73,13 @@ export class Health implements MonitorListener<Connection> {
     }
   }
 
-  /** A connection is ending, dead: this is said before anything else. */
-  mourn(connection: Connection, { error, signs }: LinkEnding, now: number): void {
-    const cause = deathCause(codeOf(error), signs?.silence, connection.patience)
-    connection.death ??= evidenceOf(signs, connection.asked, cause)
+  /** A connection is ending, dead. */
+  mourn(connection: Connection): void {
+    const { link, asked, patience } = connection
+    const { error, signs } = link.ending
+    connection.death ??= evidenceOf(signs, asked, deathCause(codeOf(error), signs?.silence, patience))
     // Whoever dials because of it is to know.
-    this.tools.addresses.died(connection.link.remoteAddress)
-    this.journal.died(connection, connection.death, now)
+    this.tools.addresses.died(link.remoteAddress)
   }
 
   /** A connection has ended. */

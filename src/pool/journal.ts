@@ -2,7 +2,7 @@
  * Writes down what happens at one origin: counts it, and tells those who listen. Where nobody does, a count is all it costs.
  */
 import type { Events, PoolEvents } from '../events.js'
-import { evidenceOf, type PeerEvidence } from '../liveness/evidence.js'
+import { evidenceOf } from '../liveness/evidence.js'
 import type { Signs } from '../liveness/vital-signs.js'
 import type { CloseReason } from '../reasons.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
@@ -82,23 +82,20 @@ export class Journal {
       events.emit('suspect', { connection: connection.snapshot(now), evidence: evidenceOf(signs, connection.asked) })
   }
 
-  /** A peer is dead. */
-  died(connection: Connection, evidence: PeerEvidence, now: number): void {
-    const { events } = this
-    if (events.heard('dead')) events.emit('dead', { connection: connection.snapshot(now), evidence })
-  }
-
   /** How a connection stands that is about to end, for `closed`; undefined where nobody wants to know. */
   lastOf(connection: Connection, now: number): ConnectionSnapshot | undefined {
-    return this.events.heard('close') ? connection.snapshot(now) : undefined
+    const { events } = this
+    return events.heard('close') || events.heard('dead') ? connection.snapshot(now) : undefined
   }
 
   /** @param last what `lastOf` said */
-  closed({ openedAt }: Connection, last: ConnectionSnapshot | undefined, ending: Ending): void {
+  closed({ openedAt, death }: Connection, last: ConnectionSnapshot | undefined, ending: Ending): void {
     const { reason, error, now } = ending
     this.counters.closed[reason]++
     this.counters.lifetime += now - openedAt
-    if (last !== undefined) this.events.emit('close', { connection: last, reason, ...(error && { error }) })
+    if (last === undefined) return
+    if (death !== undefined) this.events.emit('dead', { connection: last, evidence: death })
+    this.events.emit('close', { connection: last, reason, ...(error && { error }) })
   }
 }
 

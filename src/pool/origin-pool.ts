@@ -592,8 +592,8 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   #ended(connection: Connection, reason: CloseReason, error?: Error): void {
     const { clock, agenda, slots } = this.#core
     const now = clock.now()
-    if (reason === 'dead') this.#health.mourn(connection, connection.link.ending, now)
     const last = this.#journal.lastOf(connection, now)
+    if (reason === 'dead') this.#health.mourn(connection)
     this.#stock.remove(connection)
     connection.closeReason = reason
     this.lessons?.ended(connection, reason, now)
