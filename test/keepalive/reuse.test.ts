@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { type DoubtFacts, isDoubtful, mustAsk, mustAskAgain, owesAnswer, unfit, wasQuick } from '../../src/keepalive/reuse.js'
+import {
+  type DoubtFacts,
+  isDoubtful,
+  mustAsk,
+  mustAskAgain,
+  owesAnswer,
+  unfit,
+  wasQuick,
+} from '../../src/keepalive/reuse.js'
 import { healthy } from '../support/fake-links.js'
 
 /** Idle since 1000, and good then; the server advertised 5 s. */

@@ -42,6 +42,18 @@ const kinds: Record<string, ModelSettings> = {
     origins: 2,
     kernel: true,
   },
+  'peers that die': {
+    options: { maxConnections: 6, keepAliveTimeout: 30_000, acquireTimeout: 8_000 },
+    origins: 1,
+    kernel: true,
+    liveness: { idle: 2_000, interval: 1_000, probes: 3 },
+  },
+  'peers that die, under a total cap': {
+    options: { maxConnections: 4, maxTotalConnections: 7, maxIdleConnections: 3, scheduling: 'fifo' },
+    origins: 3,
+    kernel: true,
+    liveness: { idle: 1_000, interval: 2_000, probes: 2 },
+  },
   'nothing kept': {
     options: { maxIdleConnections: 0, keepAliveTimeout: 0, maxConnections: 3, maxTotalConnections: 4 },
     origins: 3,
@@ -49,10 +61,17 @@ const kinds: Record<string, ModelSettings> = {
   },
 }
 
+const LIVENESS = [
+  { idle: 1_000, interval: 1_000, probes: 1 },
+  { idle: 2_000, interval: 1_000, probes: 3 },
+  { idle: 10_000, interval: 3_000, probes: 2 },
+]
+
 /** Caps, times and servers as the seed has it. */
 function byChance(seed: number): ModelSettings {
   const random = new Random(seed)
   const pick = <T>(...values: readonly T[]): T => random.pick(values) as T
+  const kernel = random.percent(60)
   return {
     options: {
       maxConnections: pick(1, 2, 5, 20),
@@ -69,7 +88,8 @@ function byChance(seed: number): ModelSettings {
       connect: { concurrency: pick(1, 3, 32) },
     },
     origins: pick(1, 3, 8),
-    kernel: random.percent(60),
+    kernel,
+    liveness: kernel ? pick(undefined, ...LIVENESS) : undefined,
   }
 }
 

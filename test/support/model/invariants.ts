@@ -18,8 +18,8 @@ const sumOf = <T>(items: Iterable<T>, number: (item: T) => number): number => {
 
 /** Everything that is wrong after a step. */
 export function violationsOf(model: PoolModel): string[] {
-  const found = [...model.violations]
-  const wrong = (what: string): void => void found.push(what)
+  const found = model.violations
+  const wrong = (what: string): void => model.violate(what)
   for (const origin of model.rig.core.origins) {
     checkCaps(model, origin, wrong)
     checkLine(model, origin, wrong)
@@ -32,6 +32,7 @@ export function violationsOf(model: PoolModel): string[] {
   checkAccounts(model, wrong)
   checkLists(model, wrong)
   model.lessons.check(model.origins, wrong)
+  model.deaths.check()
   if (model.rig.clock.timers > 1) wrong(`${model.rig.clock.timers} timers`)
   return found
 }
@@ -42,7 +43,7 @@ function checkCaps(model: PoolModel, origin: OriginPool, wrong: Wrong): void {
   const { maxConnections, maxIdleConnections, maxWaiting, connect } = model.rig.core.options
   const { active, idle, dialing, waiting } = origin.state
   if (origin.size > maxConnections) wrong(`${origin.key} has ${origin.size} of ${maxConnections} connections`)
-  const kept = idle - watchedOf(origin).length
+  const kept = idle - watchedOf(origin).length - suspectsOf(origin)
   if (kept > maxIdleConnections && settlingOf(origin) === 0) wrong(`${kept} idle of ${maxIdleConnections}`)
   const running = model.rig.dialer.running.filter(({ target }) => target === origin.target).length
   if (running > connect.concurrency) wrong(`${running} dials at once`)
@@ -53,9 +54,10 @@ function checkCaps(model: PoolModel, origin: OriginPool, wrong: Wrong): void {
   const states = [...origin.connections].map(({ state }) => state)
   if (states.includes('closed')) wrong('a closed connection is among the open ones')
   if (states.filter((state) => state === 'active').length !== active) wrong(`${active} active, not ${states}`)
-  if (states.filter((state) => state === 'idle' || state === 'settling' || state === 'watched').length !== idle)
-    wrong(`${idle} idle, ${states}`)
-  if (model.rig.core.closing && (states.includes('idle') || states.includes('watched')))
+  if (states.filter((state) => state !== 'active').length !== idle) wrong(`${idle} idle, ${states}`)
+  const usable = states.filter((state) => state !== 'watched' && state !== 'suspect').length
+  if (origin.usable !== usable) wrong(`${origin.usable} usable, ${states}`)
+  if (model.rig.core.closing && states.some((state) => state === 'idle' || state === 'watched' || state === 'suspect'))
     wrong(`the pool is being closed, and connections are ${states}`)
   for (const connection of origin.connections)
     if (connection.state === 'active' && !model.holders.has(connection) && !connection.link.destroyed)
@@ -79,6 +81,7 @@ function checkLine(model: PoolModel, origin: OriginPool, wrong: Wrong): void {
   // After a failed dial, with nothing open, the dials that are left decide.
   const decided = origin.connections.size === 0 && dialing > 0
   const capped = decided || origin.size >= maxConnections || core.slots.used >= maxTotalConnections
+  if (isShort && origin.size >= maxConnections && suspectsOf(origin) > 0) wrong(`${need}; and one is suspect`)
   if (isShort && !capped) wrong(`${need}; and the caps allow more`)
   for (const { number, waitingSince } of line)
     if (acquireTimeout > 0 && clock.now() - waitingSince >= acquireTimeout) wrong(`${number} has waited for too long`)
@@ -92,7 +95,7 @@ function checkConnection(model: PoolModel, connection: Connection, wrong: Wrong)
   if ((connection.idleNode.list !== undefined) !== (state === 'idle')) wrong(`${id} is ${state} and in the wrong list`)
   if (link.gone) wrong(`${id} was let go and is still here`)
   if (state === 'watched') checkWatched(connection, now, wrong)
-  if (state !== 'idle') return
+  if (state !== 'idle' && state !== 'suspect') return
   if (connection.wakeAt > idleDeadline(connection)) wrong(`${id} would not expire in time`)
   if (now >= idleDeadline(connection)) wrong(`${id} idles past its deadline`)
 }
@@ -148,17 +151,18 @@ function checkAccounts(model: PoolModel, wrong: Wrong): void {
   for (const [reason, count] of Object.entries(stats.closed))
     equal(reason, count, books.closed.get(reason as CloseReason) ?? 0)
   equal('open', stats.opened - sumOf(Object.values(stats.closed), (count) => count), stats.active + stats.idle)
+  equal('dead', stats.closed.dead, model.deaths.dead)
   equal('waiting', stats.waiting, model.waiting.length)
   equal('pending', stats.pending, model.waiting.length + model.holders.size + model.dying.size)
 }
 
-/** The pool's own list of what is idle, watched ones among them, the least recently used one first. */
+/** The pool's own list of what is idle, watched and suspect ones among them, the least recently used one first. */
 function checkLists(model: PoolModel, wrong: Wrong): void {
   const { idle, origins } = model.rig.core
   if (idle === undefined) return
   const listed = [...idle]
   const open = [...origins].flatMap(({ connections }) => [...connections])
-  const all = open.filter(({ state }) => state === 'idle' || state === 'watched')
+  const all = open.filter(({ state }) => state === 'idle' || state === 'watched' || state === 'suspect')
   if (listed.length !== all.length || !all.every((each) => listed.includes(each)))
     wrong(`${listed.length} are in the list of the idle, ${all.length} are idle`)
   for (const [index, { idleSince }] of listed.entries())
@@ -168,6 +172,11 @@ function checkLists(model: PoolModel, wrong: Wrong): void {
 /** Idle ones that are being looked at. */
 function settlingOf(origin: OriginPool): number {
   return [...origin.connections].filter(({ state }) => state === 'settling').length
+}
+
+/** Those whose peer owes an answer. */
+function suspectsOf(origin: OriginPool): number {
+  return [...origin.connections].filter(({ state }) => state === 'suspect').length
 }
 
 /** Those that are kept to see when the server closes them. */

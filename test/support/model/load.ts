@@ -26,12 +26,30 @@ export const CALM = {
   abortDying: 0.5,
   restart: 0.1,
   reconfigure: 0.05,
+  sleep: 0.1,
+  stall: 0.1,
+  drain: 0.1,
+  fallSilent: 0,
+  cut: 0,
+  mend: 0,
+  forget: 0,
 }
 
 export type Step = keyof typeof CALM
 
 /** More comes than can be served. */
 export const BUSY: Readonly<Record<Step, number>> = { ...CALM, acquire: 36, burst: 3, abortWaiting: 6, refuseDial: 4 }
+
+/** Where peers may fall silent, and answer again, or know nothing of their connections any more. */
+export const MORTALITY = { fallSilent: 3, cut: 0.6, mend: 2.5, forget: 0.5, sleep: 0.4, stall: 0.4, drain: 0.4 }
+
+/** Milliseconds that a machine sleeps, or its process stands still. */
+export const SLEEPS = [1_000, 4_000, 6_000, 3_600_000]
+export const STALLS = [2_000, 5_500, 7_000]
+
+/** Round-trip times in milliseconds, and by what part of their time a kernel's timers are late. */
+export const ROUND_TRIPS = [1, 2, 20, 150]
+export const LATENESS = [0, 0, 0.05, 0.125]
 
 /** Milliseconds that pass. */
 export const TIMES = [0, 1, 1, 2, 5, 10, 20, 50, 120, 400]

@@ -1,23 +1,43 @@
 /**
  * A pool under random use, with everything that can happen to it: requests that come, are written, answered, broken off,
  * given back, cross the server's FIN and are sent again; servers that count down, close, restart, poison, fall silent;
- * dials that succeed, fail, hang; time that passes or stands still while the event loop is blocked. `step` does one thing;
- * what must hold afterwards is in `invariants.ts`.
+ * dials that succeed, fail, hang; peers that die, one by one or all at an address, and answer again; time that passes, or
+ * stands still while the event loop is blocked or the machine sleeps. `step` does one thing; what must hold afterwards is in
+ * `invariants.ts`.
  */
 import { ClosedError } from '../../../src/errors.js'
+import type { Patience } from '../../../src/liveness/vital-signs.js'
 import type { PoolOptions } from '../../../src/options/pool-options.js'
 import type { Connection } from '../../../src/pool/connection.js'
 import type { OriginPool } from '../../../src/pool/origin-pool.js'
 import type { PoolCore } from '../../../src/pool/pool-core.js'
 import { codedError } from '../fake-links.js'
+import type { ManualClock } from '../manual-clock.js'
 import { PoolRig, passed } from '../pool-rig.js'
 import { Random } from '../random.js'
 import { ModelBooks } from './books.js'
+import { ModelDeaths } from './deaths.js'
 import { checkChoice, checkNoDoubt, GrantChecks } from './grant-checks.js'
 import { ModelLessons } from './lessons.js'
 import { ModelLines } from './lines.js'
 import { ModelLink, modelLinkOf } from './link.js'
-import { BUSY, CALM, CAREFUL, INSISTING, type Step, TIMES, TO_BUSY, TO_CALM, WAY } from './load.js'
+import {
+  BUSY,
+  CALM,
+  CAREFUL,
+  INSISTING,
+  LATENESS,
+  MORTALITY,
+  ROUND_TRIPS,
+  SLEEPS,
+  STALLS,
+  type Step,
+  TIMES,
+  TO_BUSY,
+  TO_CALM,
+  WAY,
+} from './load.js'
+import { ModelPeer, owes } from './peer.js'
 import { HABITS, MOST_REPLAYS, ModelRequest, type RequestOwner } from './request.js'
 import { ADDRESSES, ModelServer } from './server.js'
 
@@ -25,6 +45,8 @@ export interface ModelSettings {
   readonly options: PoolOptions
   readonly origins: number
   readonly kernel: boolean
+  /** How patient to be with peers; none, and they do not fall silent. Needs a kernel. */
+  readonly liveness?: Patience | undefined
 }
 
 /** Where a request died, and when. */
@@ -38,6 +60,7 @@ export class PoolModel implements RequestOwner {
   readonly rig: PoolRig
   readonly books: ModelBooks
   readonly lessons: ModelLessons
+  readonly deaths: ModelDeaths
   readonly lines = new ModelLines()
   readonly servers = new Map<OriginPool, ModelServer>()
   /** Who has which connection. */
@@ -52,6 +75,8 @@ export class PoolModel implements RequestOwner {
   readonly unreported = new Set<ModelLink>()
   #steps = 0
   #busy = false
+  readonly #calmly: Readonly<Record<Step, number>>
+  readonly #busily: Readonly<Record<Step, number>>
   readonly #checks = new GrantChecks()
   /** The connection that has just been opened, and was given to nobody yet. */
   #newest = 0
@@ -72,8 +97,12 @@ export class PoolModel implements RequestOwner {
     dialer.makeLink = () => this.#makeLink()
     this.books = new ModelBooks(core.events)
     this.lessons = new ModelLessons(core.events, (what) => this.violate(what))
+    this.deaths = new ModelDeaths(this, core.events, (what) => this.violate(what))
+    const mortality = settings.liveness && MORTALITY
+    this.#calmly = { ...CALM, ...mortality }
+    this.#busily = { ...BUSY, ...mortality }
     core.events.on('open', ({ connection }) => (this.#newest = connection.id))
-    for (const event of ['open', 'idle', 'close', 'wait', 'replay', 'learn'] as const)
+    for (const event of ['open', 'idle', 'close', 'wait', 'replay', 'learn', 'suspect', 'dead'] as const)
       core.events.on(event, () => this.#listener())
     core.listen({
       opened() {},
@@ -89,6 +118,10 @@ export class PoolModel implements RequestOwner {
       this.servers.set(this.rig.origin(`origin${n}`), new ModelServer(this.random))
   }
 
+  get clock(): ManualClock {
+    return this.rig.clock
+  }
+
   get origins(): OriginPool[] {
     return [...this.servers.keys()]
   }
@@ -100,11 +133,13 @@ export class PoolModel implements RequestOwner {
   /** One thing happens; what it sets off has happened as well when the promise resolves. */
   async step(): Promise<void> {
     if (this.random.percent(this.#busy ? TO_CALM : TO_BUSY)) this.#busy = !this.#busy
-    const step = this.random.weighted(this.#busy ? BUSY : CALM)
+    const step = this.random.weighted(this.#busy ? this.#busily : this.#calmly)
     this.#steps++
     this.note(step)
     this.#does[step]()
-    for (const link of this.#links()) if (link.hasFin && this.random.percent(30)) this.#notice(link)
+    for (const link of this.#links())
+      if (link.hasFin && this.random.percent(30)) this.#notice(link)
+      else if (link.mortal?.isGivenUp && this.random.percent(30)) this.#giveUp(link)
     await this.settle()
   }
 
@@ -117,6 +152,7 @@ export class PoolModel implements RequestOwner {
     this.note('close')
     let over = false
     void this.rig.core.close().then(() => (over = true))
+    if (this.random.percent(50)) for (const link of this.#links()) link.mend(this.#steps)
     for (let round = 0; round < 10_000 && !over; round++) {
       for (const dial of this.rig.dialer.running) dial.open()
       for (const link of [...this.unreported]) this.#report(link)
@@ -124,6 +160,7 @@ export class PoolModel implements RequestOwner {
       await this.settle()
       for (const request of [...this.holders.values()]) this.#answer(request)
       for (const request of [...this.dying.keys()]) this.#judge(request)
+      if (this.#links().some(({ silent }) => silent)) this.rig.clock.advance(200)
       await this.settle()
       check()
     }
@@ -172,6 +209,7 @@ export class PoolModel implements RequestOwner {
     if (connection.origin !== origin) wrong('it is of another origin')
     if (connection.requests > this.#pool.options.maxRequests) wrong('it has served maxRequests')
     this.#checkNew(request, connection, wrong)
+    this.deaths.granted(connection, wrong)
     this.#checks.granted(connection, this.#serverOf(connection).left(connection), this.#now, wrong)
     this.holders.set(connection, request)
     request.state = 'granted'
@@ -283,11 +321,47 @@ export class PoolModel implements RequestOwner {
       const ms = this.random.percent(4) ? 3_000 * 2 ** this.random.below(4) : this.random.pick(TIMES)!
       this.note(`  ${ms} ms`)
       this.rig.clock.advance(ms)
+      this.deaths.passed(ms)
     },
-    block: () => {
-      const ms = this.random.pick([20, 150, 900, 3_000])!
+    block: () => this.#block(this.random.pick([20, 150, 900, 3_000])!),
+    stall: () => this.#block(this.random.pick(STALLS)!),
+    sleep: () => {
+      const ms = this.random.pick(SLEEPS)!
       this.note(`  ${ms} ms`)
-      this.rig.clock.block(ms)
+      const lost = this.#links().filter(() => this.random.percent(30))
+      for (const link of lost) this.#silence(link)
+      this.deaths.standsStill(ms, () => this.rig.clock.sleep(ms))
+    },
+    drain: () => {
+      const origin = this.#someOrigin()
+      const address = this.random.pick(ADDRESSES)!
+      this.note(`  ${address} of ${origin.key}`)
+      this.deaths.drains(origin, address)
+      origin.drain(address)
+    },
+    fallSilent: () => {
+      const link = this.random.pick(this.#links())
+      if (link !== undefined) this.#silence(link)
+    },
+    cut: () => {
+      const origin = this.#someOrigin()
+      const address = this.random.pick(ADDRESSES)
+      for (const link of this.#links())
+        if (link.connection?.origin === origin && link.remoteAddress === address) this.#silence(link)
+    },
+    mend: () => {
+      const silent = this.#links().filter((link) => link.silent)
+      const mended = this.random.percent(50) ? silent : silent.slice(0, 1)
+      this.note(`  ${mended.map(({ connection }) => connection?.id)}`)
+      for (const link of mended) link.mend(this.#steps)
+    },
+    forget: () => {
+      const asked = this.#links().filter(({ mortal }) => mortal?.silent && owes(mortal.signs()))
+      const link = this.random.pick(asked)
+      if (link === undefined) return
+      this.note(`  ${link.connection?.id}`)
+      link.breaks({ error: codedError('ECONNRESET'), signs: link.signs() })
+      this.unreported.add(link)
     },
     turn: () => {
       for (const link of this.#links()) if (link.hasFin) this.#notice(link)
@@ -300,7 +374,7 @@ export class PoolModel implements RequestOwner {
         .catch(() => {})
     },
     peerCloses: () => {
-      const link = this.random.pick(this.#links())
+      const link = this.random.pick(this.#links().filter(({ silent }) => !silent))
       if (link === undefined) return
       const endings = [{ fin: true }, { error: codedError('ECONNRESET') }, { error: codedError('ETIMEDOUT') }, {}]
       link.breaks({ ...this.random.pick(endings), ...link.fin })
@@ -311,7 +385,8 @@ export class PoolModel implements RequestOwner {
       const link = this.random.pick(this.#links())
       if (link?.kernel === undefined) return
       const views = [{ established: false }, { unread: 3 }, { probes: 1 }, { retransmits: 2 }]
-      Object.assign(link.kernel, this.random.pick(views))
+      // Those that are asked owe answers by themselves.
+      Object.assign(link.kernel, this.random.pick(link.mortal === undefined ? views : views.slice(0, 2)))
       link.faultStep = this.#steps
     },
     report: () => {
@@ -338,9 +413,45 @@ export class PoolModel implements RequestOwner {
   }
 
   #makeLink(): ModelLink {
-    const link = new ModelLink(this.rig.clock, this.settings.kernel, this.random.pick(ADDRESSES)!)
-    link.whenEnding = (connection) => this.#noteAge(connection, this.#now)
+    const { random, clock, settings } = this
+    const { kernel, liveness } = settings
+    const address = random.pick(ADDRESSES)!
+    const peer = liveness && new ModelPeer(clock, liveness, random.pick(ROUND_TRIPS)!, random.pick(LATENESS)!)
+    const link = new ModelLink(clock, kernel, address, peer)
+    link.whenEnding = (connection) => {
+      this.books.see(connection)
+      this.#noteAge(connection, this.#now)
+    }
+    link.whenAsked = (connection) => this.deaths.asked(connection)
     return link
+  }
+
+  /** A connection that is open, or was seen. */
+  connection(id: number): Connection | undefined {
+    const known = this.books.connections.get(id)
+    if (known !== undefined) return known
+    for (const { connections } of this.origins) for (const each of connections) if (each.id === id) return each
+    return undefined
+  }
+
+  #block(ms: number): void {
+    this.note(`  ${ms} ms`)
+    this.deaths.standsStill(ms, () => this.rig.clock.block(ms))
+  }
+
+  /** Nothing gets through any more; what is here already is. */
+  #silence(link: ModelLink): void {
+    if (link.mortal === undefined || link.hasFin) return
+    this.note(`  ${link.connection?.id} falls silent`)
+    link.mortal.fallSilent()
+  }
+
+  /** The kernel has given a peer up, and says so. */
+  #giveUp(link: ModelLink): void {
+    this.note(`  the kernel gives ${link.connection?.id} up`)
+    const code = this.random.percent(70) ? 'ETIMEDOUT' : 'EHOSTUNREACH'
+    link.breaks({ error: codedError(code), signs: link.signs() })
+    this.unreported.add(link)
   }
 
   #someOrigin(): OriginPool {
@@ -410,6 +521,7 @@ export class PoolModel implements RequestOwner {
     }
     this.#checks.written(connection, this.#now, (what) => this.violate(`${connection.id} was written on: ${what}`))
     const link = modelLinkOf(connection)
+    link.mortal?.send()
     if (this.#now >= link.closesAt - WAY) link.crossed = true
     else link.closesAt = Infinity
   }
@@ -507,18 +619,21 @@ export class PoolModel implements RequestOwner {
   #respond(request: ModelRequest): void {
     const connection = request.connection as Connection
     const link = modelLinkOf(connection)
+    if (link.silent && !link.destroyed) return
     if (link.crossed && !link.destroyed) {
       if (link.hasFin) this.#notice(link)
       return
     }
-    if (link.crossed || (link.destroyed && this.random.percent(50))) {
+    if (link.crossed || link.silent || (link.destroyed && this.random.percent(50))) {
       this.#die(request, codedError('ECONNRESET'))
       return
     }
     const now = this.#now
     // It may have lain in the kernel for a while.
-    const waited = this.random.percent(70) ? 0 : this.random.below(1 + now - connection.grantedAt)
+    const since = Math.max(connection.grantedAt, link.mortal?.mendedAt ?? 0)
+    const waited = this.random.percent(70) ? 0 : this.random.below(1 + now - since)
     link.lastDataAt = now - waited
+    link.mortal?.received(link.lastDataAt)
     link.closesAt = link.lastDataAt + this.#serverOf(connection).patience(link.remoteAddress)
     const header = this.#serverOf(connection).answer(connection)
     this.note(`  ${request.number} answered on ${connection.id}: ${header ?? '-'}`)

@@ -7,7 +7,18 @@ const CLIENT = 50_000
 const SERVER = 80
 
 const packet = (more: Partial<TracedPacket>): TracedPacket => ({
-  ...{ at: 0, lost: false, length: 40, flags: 'A', sequence: 0, acknowledgement: 0, payload: 0 },
+  ...{
+    at: 0,
+    lost: false,
+    length: 40,
+    flags: 'A',
+    sequence: 0,
+    acknowledgement: 0,
+    payload: 0,
+    window: 500,
+    source: '',
+    target: '',
+  },
   ...{ sourcePort: CLIENT, targetPort: SERVER, ...more },
 })
 const back = (more: Partial<TracedPacket>) => packet({ sourcePort: SERVER, targetPort: CLIENT, ...more })

@@ -1,8 +1,8 @@
 /**
  * One direction of the wire: packets enter, wait for their delay, and leave in the order in which they came; cut, it
- * loses all that is in it and all that enters. Pure: it is told the time, and the relay does the reading and writing.
+ * loses all that is in it and all that enters, or what concerns some ports or addresses. Pure: it is told the time, and the relay does the reading and writing.
  */
-import { KINDS, summarize } from './packets.js'
+import { concerns, KINDS, summarize } from './packets.js'
 
 /** How many packets the trace remembers. */
 const TRACED = 20_000
@@ -15,22 +15,24 @@ export class Lane {
   /** By how much packets left later than they were due, the most and in all. */
   latest = 0
   #lateness = 0
-  #isCut = false
+  /** @type {import('./packets.js').Place[]} */
+  #cuts = []
   #isHeld = false
-  /** @type {{ packet: Buffer, due: number }[]} */
+  /** @type {{ packet: Buffer, traced: object, due: number }[]} */
   #queue = []
   /** @type {{ kind: string, left: number }[]} */
   #drops = []
-  /** @type {object[]} */
+  /** @type {(import('./packets.js').PacketSummary & { at: number, lost: boolean })[]} */
   #trace = []
+  /** How many packets were traced; the newest took the place of the oldest. */
+  #traced = 0
 
   enter(packet, now) {
     const summary = summarize(packet)
-    const isLost = this.#loses(summary)
-    if (this.#trace.length === TRACED) this.#trace.shift()
-    this.#trace.push({ at: now, ...summary, lost: isLost })
-    if (isLost) this.dropped++
-    else this.#queue.push({ packet, due: now + this.delay })
+    const traced = { at: now, ...summary, lost: this.#loses(summary) }
+    this.#trace[this.#traced++ % TRACED] = traced
+    if (traced.lost) this.dropped++
+    else this.#queue.push({ packet, traced, due: now + this.delay })
   }
 
   /** When the next packet leaves; Infinity if none waits. */
@@ -53,10 +55,13 @@ export class Lane {
     return { passed: this.passed, dropped: this.dropped, late, latest: this.latest }
   }
 
-  cut() {
-    this.#isCut = true
-    this.dropped += this.#queue.length
-    this.#queue = []
+  /** @param {import('./packets.js').Place} [place] what is lost: everything, unless it says less */
+  cut(place = {}) {
+    this.#cuts.push(place)
+    for (const { traced } of this.#queue) traced.lost = concerns(place, traced)
+    const left = this.#queue.filter(({ traced }) => !traced.lost)
+    this.dropped += this.#queue.length - left.length
+    this.#queue = left
   }
 
   /** Nothing leaves until `mend`, and nothing is lost: what is held then leaves at once, in order. */
@@ -70,18 +75,30 @@ export class Lane {
     this.#drops.push({ kind, left: count ?? Number.POSITIVE_INFINITY })
   }
 
-  mend() {
-    this.#isCut = this.#isHeld = false
-    this.#drops = []
+  /** @param {import('./packets.js').Place} [place] ends the cuts of this place, and nothing else; without it, ends all */
+  mend(place) {
+    if (place === undefined) {
+      this.#cuts = []
+      this.#isHeld = false
+      this.#drops = []
+      return
+    }
+    const mended = JSON.stringify(place)
+    const left = this.#cuts.filter((cut) => JSON.stringify(cut) !== mended)
+    if (left.length === this.#cuts.length) throw new Error(`Nothing is cut at ${mended}`)
+    this.#cuts = left
   }
 
   /** @param {number} since only what entered then or later */
   trace(since) {
-    return this.#trace.filter(({ at }) => at >= since)
+    const oldest = this.#traced % TRACED
+    const inOrder =
+      this.#traced <= TRACED ? this.#trace : [...this.#trace.slice(oldest), ...this.#trace.slice(0, oldest)]
+    return inOrder.filter(({ at }) => at >= since)
   }
 
   #loses(summary) {
-    if (this.#isCut) return true
+    if (this.#cuts.some((place) => concerns(place, summary))) return true
     const drop = this.#drops.find(({ kind, left }) => left > 0 && KINDS[kind](summary))
     if (drop) drop.left--
     return drop !== undefined

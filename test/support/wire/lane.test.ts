@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Lane } from './lane.js'
-import { KINDS, summarize } from './packets.js'
+import { concerns, KINDS, summarize } from './packets.js'
 
 const SYN = 2
 const FIN_ACK = 0x11
@@ -8,18 +8,23 @@ const RST = 4
 const PUSH_ACK = 0x18
 const ACK = 0x10
 
+const USUAL = { from: [10, 0, 0, 1], to: [10, 0, 0, 2], port: 80 }
+
 /** An IPv4 packet of TCP with these flags and so much payload. */
-function tcp(flags: number, payload = 0): Buffer {
+function tcp(flags: number, payload = 0, between = USUAL): Buffer {
   const packet = Buffer.alloc(40 + payload)
   packet[0] = 0x45
   packet.writeUInt16BE(packet.length, 2)
   packet[9] = 6
+  packet.set(between.from, 12)
+  packet.set(between.to, 16)
   packet.writeUInt16BE(50_000, 20)
-  packet.writeUInt16BE(80, 22)
+  packet.writeUInt16BE(between.port, 22)
   packet.writeUInt32BE(1000, 24)
   packet.writeUInt32BE(0xffff_ffff, 28)
   packet[32] = 5 << 4
   packet[33] = flags
+  packet.writeUInt16BE(513, 34)
   return packet
 }
 
@@ -74,6 +79,34 @@ describe('a lane', () => {
     lane.enter(packet, 2)
     expect(leaving(lane, 100)).toEqual([packet])
     expect(lane.counts()).toMatchObject({ passed: 1, dropped: 2 })
+    expect(lane.trace(0).map(({ lost }) => lost)).toEqual([true, true, false])
+  })
+
+  it('loses of some ports or addresses only what concerns them', () => {
+    const lane = new Lane()
+    lane.delay = 10
+    const elsewhere = tcp(ACK, 0, { ...USUAL, port: 443 })
+    const other = tcp(ACK, 0, { ...USUAL, to: [10, 0, 0, 3] })
+    for (const packet of [tcp(ACK), elsewhere, other]) lane.enter(packet, 0)
+    lane.cut({ ports: [80], addresses: ['10.0.0.2'] })
+    expect(leaving(lane, 10)).toEqual([elsewhere, other])
+    lane.cut({ addresses: ['10.0.0.3'] })
+    for (const packet of [tcp(ACK), elsewhere, other]) lane.enter(packet, 20)
+    expect(leaving(lane, 30)).toEqual([elsewhere])
+  })
+
+  it('is mended at one place while it stays cut at another', () => {
+    const lane = new Lane()
+    lane.cut({ ports: [80] })
+    lane.cut({ ports: [443] })
+    lane.mend({ ports: [80] })
+    const packet = tcp(ACK)
+    for (const each of [packet, tcp(ACK, 0, { ...USUAL, port: 443 })]) lane.enter(each, 0)
+    expect(leaving(lane, 0)).toEqual([packet])
+    expect(() => lane.mend({ ports: [80] })).toThrow('Nothing is cut at {"ports":[80]}')
+    lane.mend()
+    lane.enter(tcp(ACK, 0, { ...USUAL, port: 443 }), 1)
+    expect(leaving(lane, 1)).toHaveLength(1)
   })
 
   it('holds everything until it is mended, and loses nothing', () => {
@@ -102,16 +135,28 @@ describe('a lane', () => {
   })
 })
 
+describe('a trace', () => {
+  it('remembers the last 20 000 packets, in order', () => {
+    const lane = new Lane()
+    for (let at = 0; at < 20_003; at++) lane.enter(tcp(ACK), at)
+    const times = lane.trace(0).map(({ at }) => at)
+    expect(times).toEqual(Array.from({ length: 20_000 }, (_, index) => index + 3))
+  })
+})
+
 describe('summarize', () => {
-  it('reads ports, flags, numbers and payload', () => {
+  it('reads addresses, ports, flags, numbers, payload and window', () => {
     expect(summarize(tcp(PUSH_ACK, 7))).toEqual({
       length: 47,
+      source: '10.0.0.1',
+      target: '10.0.0.2',
       sourcePort: 50_000,
       targetPort: 80,
       flags: 'PA',
       sequence: 1000,
       acknowledgement: 0xffff_ffff,
       payload: 7,
+      window: 513,
     })
   })
 
@@ -119,7 +164,7 @@ describe('summarize', () => {
     const udp = tcp(ACK)
     udp[9] = 17
     for (const packet of [udp, Buffer.alloc(60, 0x60), tcp(ACK).subarray(0, 30)]) {
-      expect(summarize(packet)).toMatchObject({ length: packet.length, flags: '', payload: 0 })
+      expect(summarize(packet)).toMatchObject({ length: packet.length, source: '', flags: '', payload: 0 })
     }
   })
 
@@ -131,5 +176,15 @@ describe('summarize', () => {
     expect(kindsOf(tcp(PUSH_ACK, 1))).toEqual(['all', 'data'])
     expect(kindsOf(tcp(FIN_ACK, 1))).toEqual(['all', 'fin', 'data'])
     expect(kindsOf(tcp(ACK))).toEqual(['all', 'ack'])
+  })
+})
+
+describe('concerns', () => {
+  it('tells whether a packet comes from or goes to a place', () => {
+    const packet = summarize(tcp(ACK))
+    for (const place of [{}, { ports: [1, 80] }, { ports: [50_000] }, { addresses: ['10.0.0.1'] }])
+      expect(concerns(place, packet)).toBe(true)
+    for (const place of [{ ports: [] }, { ports: [81] }, { ports: [80], addresses: ['10.0.0.3'] }])
+      expect(concerns(place, packet)).toBe(false)
   })
 })

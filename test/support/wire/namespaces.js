@@ -19,14 +19,16 @@ export function addNamespace(name) {
   ip(['-n', name, 'link', 'set', 'lo', 'up'])
 }
 
-/** Moves a TUN device into a namespace and gives it its address and the peer's. */
-export function plugIn(namespace, device, address, peer) {
+/** Moves a TUN device into a namespace, gives it its addresses, and says that the peer's are behind it. */
+export function plugIn(namespace, device, [address, ...more], [peer, ...others]) {
   ip(['link', 'set', 'dev', device, 'netns', namespace])
   const commands = [
     // No IPv6 on the wire: its neighbour discovery would be traffic that nobody asked for.
     `link set dev ${device} addrgenmode none`,
     `addr add ${address} peer ${peer}/32 dev ${device}`,
+    ...more.map((another) => `addr add ${another}/32 dev ${device}`),
     `link set dev ${device} up`,
+    ...others.map((another) => `route add ${another}/32 dev ${device}`),
   ]
   ip(['-n', namespace, '-batch', '-'], `${commands.join('\n')}\n`)
 }

@@ -9,6 +9,8 @@ export const servers = {
   idle: at('servers/idle.js'),
   /** Node's own, with its own timer. */
   node: at('servers/node.js'),
+  /** Does with each request what its path says; closes nothing. */
+  scenes: at('servers/scenes.js'),
 }
 
 export const clients = {
@@ -18,4 +20,6 @@ export const clients = {
   keepwise: at('clients/keepwise.js'),
   /** A keepwise pool that sends what it is told when it is told. */
   load: at('clients/load.js'),
+  /** Keepwise pools that keep a diary. */
+  chronicle: at('clients/chronicle.js'),
 }

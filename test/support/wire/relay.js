@@ -6,7 +6,7 @@
  * One loop without callbacks, which sleeps in the kernel until a packet arrives, one is due, or somebody speaks: exact,
  * and idle when the wire is.
  *
- * `node relay.js '{"server":{"namespace":…,"address":…},"client":{…}}'`
+ * `node relay.js '{"server":{"namespace":…,"addresses":[…]},"client":{…}}'`
  */
 import { readSync, writeSync } from 'node:fs'
 import { monotonic } from './clock.js'
@@ -35,10 +35,10 @@ const calls = {
     if (!(milliseconds >= 0)) throw new Error(`A delay of ${milliseconds} ms`)
     for (const lane of chosen(direction)) lane.delay = milliseconds
   },
-  cut: (direction) => chosen(direction).forEach((lane) => void lane.cut()),
+  cut: (direction, place) => chosen(direction).forEach((lane) => void lane.cut(place ?? undefined)),
   hold: (direction) => chosen(direction).forEach((lane) => void lane.hold()),
   drop: (direction, kind, count) => chosen(direction).forEach((lane) => void lane.drop(kind, count)),
-  mend: (direction) => chosen(direction).forEach((lane) => void lane.mend()),
+  mend: (direction, place) => chosen(direction).forEach((lane) => void lane.mend(place ?? undefined)),
   counts: () => each((lane) => lane.counts()),
   trace: (since) => each((lane) => lane.trace(since)),
 }
@@ -55,8 +55,8 @@ function main() {
   for (const { namespace } of [server, client]) addNamespace(namespace)
   const serverTun = openTun()
   const clientTun = openTun()
-  plugIn(server.namespace, serverTun.name, server.address, client.address)
-  plugIn(client.namespace, clientTun.name, client.address, server.address)
+  plugIn(server.namespace, serverTun.name, server.addresses, client.addresses)
+  plugIn(client.namespace, clientTun.name, client.addresses, server.addresses)
   say({ ready: true })
   run(serverTun.fd, clientTun.fd)
 }

@@ -9,6 +9,7 @@ import { startDaemon } from './daemons.js'
 import { MortalServer } from './mortal.js'
 import { clients, servers } from './programs.js'
 import type { Ledger } from './servers/ledger.js'
+import type { Arrival } from './servers/scenes.js'
 import { type Wire, withWire } from './wire.js'
 
 const WIRE = ['linux', 'root', 'netns', 'tun', 'ip', 'koffi'] as const
@@ -130,6 +131,82 @@ describeWith(WIRE, 'the server that ends idle connections', () => {
         await expect.poll(async () => (await client.call('state', id)).received).toMatch(/keep-alive: timeout=7\r\n/i)
       }
       expect(await server.call('report')).toMatchObject({ requests: 2, processed: 1, twice: ['same'], connections: 2 })
+    })
+  })
+})
+
+describeWith(WIRE, 'the server that does what the path says', () => {
+  it('answers at once, after some time, in pieces, at length, or never, and counts what it got', async () => {
+    await withWire({ delay: 1 }, async (wire) => {
+      const server = await wire.server.node(servers.scenes)
+      const { ports } = await server.call('listen', { ports: 5 })
+      const client = await wire.client.node(clients.raw)
+      const requests = ['', 'after/300', 'stream/20', 'large/100000', 'never'].map((path) => ({
+        path,
+        id: `to /${path}`,
+      }))
+      const connections: number[] = []
+      for (const [index, { path, id }] of requests.entries()) {
+        connections.push(await client.call('connect', wire.server.address, ports[index]))
+        await client.call('send', connections[index]!, post(id).replace('POST /', `POST /${path}`))
+      }
+      await server.call(
+        'arrived',
+        requests.map(({ id }) => id),
+      )
+      const states = (): Promise<Raced['state'][]> => Promise.all(connections.map((id) => client.call('state', id)))
+      await sleep(150)
+      const early = await states()
+      expect(early[0]!.received).toMatch(/^keep-alive: timeout=600\r$/im)
+      expect(early[0]!.received).toContain('{"id":"to /","received":5}')
+      expect(early[1]!.received).toBe('')
+      expect(early[2]!.received.match(/x{1000}/g)!.length).toBeGreaterThan(1)
+      expect(early[3]!.received.length).toBeGreaterThan(100_000)
+      await sleep(300)
+      const late = await states()
+      expect(late[1]!.received).toContain('{"id":"to /after/300","received":5}')
+      expect(late[2]!.received.length).toBeGreaterThan(early[2]!.received.length)
+      expect(late[4]!.received).toBe('')
+      expect(late.filter(({ ended, closed }) => ended || closed)).toEqual([])
+      const arrivals = await server.call('requests')
+      expect(arrivals.map(({ received, complete }: Arrival) => [received, complete])).toEqual(
+        requests.map(() => [5, true]),
+      )
+    })
+  })
+
+  it('does not read a body for a while, and then all of it', async () => {
+    await withWire({ delay: 1 }, async (wire) => {
+      const server = await wire.server.node(servers.scenes)
+      const { ports } = await server.call('listen')
+      const client = await wire.client.node(clients.raw)
+      const id = await client.call('connect', wire.server.address, ports[0])
+      const size = 1_000_000
+      const head = `POST /unread/400 HTTP/1.1\r\nhost: wire\r\nx-request-id: large\r\ncontent-length: ${size}\r\n\r\n`
+      await client.call('send', id, head + 'x'.repeat(size))
+      await server.call('arrived', ['large'])
+      await sleep(200)
+      expect(await server.call('requests')).toMatchObject([{ received: 0, complete: false }])
+      await expect.poll(async () => (await client.call('state', id)).received).toContain(`"received":${size}`)
+    })
+  })
+
+  it('forgets its connections with RST, and without a word on a wire that is cut', async () => {
+    await withWire({ delay: 1 }, async (wire) => {
+      const server = await wire.server.node(servers.scenes)
+      const { ports } = await server.call('listen')
+      const client = await wire.client.node(clients.raw)
+      const id = await client.call('connect', wire.server.address, ports[0])
+      await client.call('exchange', id, post('before'))
+      await wire.cut()
+      await server.call('forget')
+      await sleep(100)
+      await wire.mend()
+      await sleep(100)
+      expect(await client.call('state', id)).toMatchObject({ ended: false, closed: false })
+      await client.call('send', id, post('after'))
+      await expect.poll(() => client.call('state', id)).toMatchObject({ closed: true, error: 'ECONNRESET' })
+      expect((await server.call('requests')).map((arrival: Arrival) => arrival.id)).toEqual(['before'])
     })
   })
 })

@@ -16,11 +16,13 @@ export class Side {
   /** @type {Talker[]} */
   #talkers = []
 
-  /** @param {string} namespace  @param {string} address */
-  constructor(namespace, address) {
+  /** @param {string} namespace  @param {[string, ...string[]]} addresses */
+  constructor(namespace, addresses) {
     this.namespace = namespace
-    /** Its IPv4 address on the wire. */
-    this.address = address
+    /** Its IPv4 addresses on the wire. */
+    this.addresses = addresses
+    /** The first of them: what speaks from here speaks from this one. */
+    this.address = addresses[0]
   }
 
   /**

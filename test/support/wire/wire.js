@@ -8,7 +8,7 @@
  *       const { ports } = await server.call('listen', { closeAfter: 1000 })
  *       const client = await wire.client.node(someClient)
  *       await client.call('get', `http://${wire.server.address}:${ports[0]}/`)
- *       await wire.cut('toClient')
+ *       await wire.cut('toClient', { ports })
  *     })
  *
  * Needs Linux, root, /dev/net/tun, the `ip` command and koffi. Test code itself stays in the namespace of the machine: what is to
@@ -20,14 +20,17 @@ import { Side } from './side.js'
 import { Talker } from './talker.js'
 
 /** @typedef {'both' | 'toServer' | 'toClient'} Direction */
+/** @typedef {import('./packets.js').Place} Place */
 /** @typedef {'all' | 'syn' | 'fin' | 'rst' | 'data' | 'ack'} PacketKind */
 /** @typedef {import('./packets.js').PacketSummary & { at: number, lost: boolean }} TracedPacket */
 
 const RELAY = fileURLToPath(new URL('./relay.js', import.meta.url))
 
 /** The same for every wire: namespaces do not see each other. */
-const SERVER_ADDRESS = '10.77.0.2'
-const CLIENT_ADDRESS = '10.77.0.1'
+/** @type {[string, string]} */
+const SERVER_ADDRESSES = ['10.77.0.2', '10.77.0.3']
+/** @type {[string]} */
+const CLIENT_ADDRESSES = ['10.77.0.1']
 
 let wires = 0
 
@@ -55,11 +58,11 @@ export class Wire {
   /** @param {{ delay?: number }} [options] */
   static async start({ delay = 0 } = {}) {
     const name = `keepwise-${process.pid}-${++wires}`
-    const server = new Side(`${name}-server`, SERVER_ADDRESS)
-    const client = new Side(`${name}-client`, CLIENT_ADDRESS)
+    const server = new Side(`${name}-server`, SERVER_ADDRESSES)
+    const client = new Side(`${name}-client`, CLIENT_ADDRESSES)
     const setting = JSON.stringify({
-      server: { namespace: server.namespace, address: server.address },
-      client: { namespace: client.namespace, address: client.address },
+      server: { namespace: server.namespace, addresses: server.addresses },
+      client: { namespace: client.namespace, addresses: client.addresses },
     })
     // A process group of its own: Ctrl-C ends the test, and the relay then finds its stdin ended and cleans up.
     const options = { detached: true, env: { PATH: process.env.PATH } }
@@ -94,10 +97,11 @@ export class Wire {
   /**
    * Loses what is on the wire and whatever enters it, until it is mended.
    * @param {Direction} [direction]
+   * @param {Place} [place] loses only what comes from or goes to these ports or addresses
    * @returns {Promise<void>}
    */
-  cut(direction = 'both') {
-    return this.#relay.call('cut', direction)
+  cut(direction = 'both', place) {
+    return this.#relay.call('cut', direction, place)
   }
 
   /**
@@ -122,10 +126,11 @@ export class Wire {
   /**
    * Ends cuts, holds and drops.
    * @param {Direction} [direction]
+   * @param {Place} [place] ends only the cut of exactly this place; rejects if there is none
    * @returns {Promise<void>}
    */
-  mend(direction = 'both') {
-    return this.#relay.call('mend', direction)
+  mend(direction = 'both', place) {
+    return this.#relay.call('mend', direction, place)
   }
 
   /**

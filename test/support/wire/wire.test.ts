@@ -80,6 +80,39 @@ describeWith(['linux', 'root', 'netns', 'tun', 'ip', 'koffi'], 'withWire', () =>
     })
   })
 
+  it('cuts one of two addresses, and one of two ports, and leaves the others alone', async () => {
+    await withWire({ delay: 1 }, async (wire) => {
+      const echo = await Promise.all([1, 2].map(async () => (await wire.server.node(servers.echo)).call('listen')))
+      const [port, otherPort]: [number, number] = [echo[0].port, echo[1].port]
+      const [address, otherAddress] = wire.server.addresses as [string, string]
+      const client = await wire.client.node(clients.raw)
+      const ids: number[] = []
+      for (const [host, at] of [
+        [address, port],
+        [address, otherPort],
+        [otherAddress, port],
+      ] as const)
+        ids.push(await client.call('connect', host, at))
+      /** Who gets its word back. */
+      const answered = async (word: string) => {
+        for (const id of ids) await client.call('send', id, word)
+        await sleep(150)
+        const states = await Promise.all(ids.map((id) => client.call('state', id)))
+        return states.map(({ received }: { received: string }) => received.endsWith(word))
+      }
+      expect(await answered('1')).toEqual([true, true, true])
+      await wire.cut('both', { addresses: [otherAddress] })
+      expect(await answered('2')).toEqual([true, true, false])
+      await wire.mend('both', { addresses: [otherAddress] })
+      await received(client, ids[2]!, '12')
+      await wire.cut('toClient', { ports: [port] })
+      expect(await answered('3')).toEqual([false, true, false])
+      await expect(wire.mend('both', { ports: [port] })).rejects.toThrow('Nothing is cut at')
+      await wire.mend()
+      for (const id of ids) await received(client, id, '123')
+    })
+  })
+
   it('loses with a cut what was on its way', async () => {
     await withEcho(150, async (wire, client, id) => {
       // Until the last packet of the handshake has arrived.

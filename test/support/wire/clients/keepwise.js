@@ -13,7 +13,7 @@ import { monotonic } from '../clock.js'
 import { ID_HEADER } from '../servers/ledger.js'
 import { answer } from '../talk.js'
 
-const EVENTS = ['open', 'idle', 'close', 'wait', 'replay', 'learn']
+const EVENTS = ['open', 'idle', 'close', 'wait', 'replay', 'learn', 'suspect', 'dead']
 
 let pool
 const heard = Object.fromEntries(EVENTS.map((name) => [name, []]))
