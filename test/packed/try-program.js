@@ -44,6 +44,13 @@ export async function tryProgram(checks, project, major, program) {
   checks.equal(idleAtLastWord, true, "the pool's connection is open and idle when the program has nothing left to do")
   checks.equal(found.afterClose, 'ERR_KEEPWISE_CLOSED', 'a closed pool refuses requests')
   checks.equal(found.destroyed, 'ERR_KEEPWISE_CLOSED', 'so does a destroyed one')
+  checks.equal(
+    found.served,
+    { promises: ['timeout=7, max=2', 'timeout=7, max=1', 'close'], accepted: 1, requests: 3, listening: false },
+    'keepwise/server counts down, says close with the last response, and closes',
+  )
+  checks.equal(found.refusesNoServer, 'ERR_KEEPWISE_OPTION', 'keepwise/server refuses what is no server')
+  checks.equal(found.errorClass, 'PeerDeadError', 'errors are exported')
   checkCapabilities(checks, found, project)
 }
 

@@ -7,7 +7,7 @@ const { globalDispatchers } = require('./global-dispatchers.cjs')
 
 const origin = process.env.ORIGIN
 
-exports.exercise = async ({ createPool, HttpAgent, HttpsAgent }) => {
+exports.exercise = async ({ createPool, HttpAgent, HttpsAgent, PeerDeadError }, { keepAlive, OptionError }) => {
   // Before anything else: which dispatcher does fetch use of itself?
   await fetch(`${origin}/plain`).then((response) => response.text())
   const found = { node: process.versions.node, globalDispatchers: globalDispatchers() }
@@ -33,6 +33,12 @@ exports.exercise = async ({ createPool, HttpAgent, HttpsAgent }) => {
     found.throughDropIn.push(await get('/drop-in', dropIn))
   }
 
+  found.served = await serve(keepAlive, dropIn)
+  found.refusesNoServer = await Promise.resolve()
+    .then(() => keepAlive({}))
+    .catch((error) => error instanceof OptionError && error.code)
+  found.errorClass = PeerDeadError.name
+
   const closed = createPool()
   await closed.dispatcher.request({ origin, path: '/closed', method: 'GET' }).then(({ body }) => body.text())
   await closed.close()
@@ -42,6 +48,27 @@ exports.exercise = async ({ createPool, HttpAgent, HttpsAgent }) => {
   found.destroyed = await codeOfRequest(destroyed)
 
   console.log(JSON.stringify(found))
+}
+
+/** What a server promises whose keep-alive is kept, request by request, and what is left when it is closed. */
+async function serve(keepAlive, agent) {
+  const server = http.createServer((_request, response) => response.end('ok'))
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const kept = keepAlive(server, { timeout: 7_000, max: 3 })
+  const promises = []
+  for (let n = 0; n < 3; n++) {
+    const { headers } = await head(`http://127.0.0.1:${server.address().port}/`, agent)
+    promises.push(headers['keep-alive'] ?? headers.connection)
+  }
+  const { accepted, requests } = kept.stats()
+  await kept.close({ grace: 0 })
+  return { promises, accepted, requests, listening: server.listening }
+}
+
+function head(url, agent) {
+  return new Promise((resolve, reject) => {
+    http.get(url, { agent }, (response) => response.resume().on('end', () => resolve(response))).on('error', reject)
+  })
 }
 
 /** Status and body, through an agent. */

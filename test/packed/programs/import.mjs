@@ -1,4 +1,5 @@
 import * as keepwise from 'keepwise'
+import * as server from 'keepwise/server'
 import { exercise } from './exercise.cjs'
 
-await exercise(keepwise)
+await exercise(keepwise, server)

@@ -1,4 +1,5 @@
 const keepwise = require('keepwise')
+const server = require('keepwise/server')
 const { exercise } = require('./exercise.cjs')
 
-exercise(keepwise)
+exercise(keepwise, server)

@@ -1,6 +1,10 @@
+import http = require('node:http')
 import keepwise = require('keepwise')
+import server = require('keepwise/server')
 
 const pool = keepwise.createPool({ maxConnections: 50, liveness: 'cloud' })
 pool.once('open', ({ connection }) => console.log(connection.origin))
 const closing: Promise<void> = pool.close()
 closing.catch(() => {})
+const kept: server.KeptServer = server.keepAlive(http.createServer(), { timeout: 65_000 })
+kept.restore()

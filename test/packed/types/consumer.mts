@@ -1,6 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
-import { createPool, HttpAgent, type HttpAgentOptions, HttpsAgent } from 'keepwise'
+import { createPool, HttpAgent, type HttpAgentOptions, HttpsAgent, type PeerEvidence } from 'keepwise'
+import { type KeptServer, keepAlive, type Left } from 'keepwise/server'
 
 const pool = createPool({ maxConnections: 50, liveness: { idle: 30_000, interval: 5_000, probes: 3 } })
 
@@ -8,6 +9,14 @@ pool.on('close', ({ connection, reason }) => {
   const text: string = `${connection.origin} ${reason}`
   console.log(text)
 })
+pool.on('dead', ({ connection, evidence }) => {
+  const known: PeerEvidence = evidence
+  console.log(connection.remoteAddress, known.cause, known.lastHeard)
+})
+const kept: KeptServer = keepAlive(https.createServer(), { timeout: 65_000, max: 1000, liveness: 'cloud' })
+kept.on('dead', ({ client, evidence, during }) => console.log(client.remoteAddress, evidence.cause, during))
+const { connections, requests }: Left = await kept.close({ grace: 1_000 })
+console.log(connections, requests)
 const fetched: Response = await fetch('http://127.0.0.1', { dispatcher: pool.dispatcher })
 await fetched.text()
 const response = await pool.dispatcher.request({ origin: 'http://127.0.0.1', path: '/', method: 'GET' })
