@@ -51,9 +51,10 @@ export class Keeper {
 
   /** Ends the use of a connection that is whole: has it closed, or keeps it only to see when the server does. */
   expel(connection: Connection, reason: CloseReason, now: number): void {
-    const mayStay = !connection.link.destroyed && this.owner.mayWatch
+    const { closeReason, link } = connection
+    const mayStay = closeReason === undefined && !link.destroyed && this.owner.mayWatch
     const until = mayStay ? this.lessons?.watch(connection, reason, now) : undefined
-    if (until === undefined) this.owner.close(connection, reason)
+    if (until === undefined) this.owner.close(connection, closeReason ?? reason)
     else {
       this.stock.watch(connection)
       if (until < connection.wakeAt) this.tools.agenda.schedule(connection, until)

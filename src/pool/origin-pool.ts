@@ -231,14 +231,20 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     now: number,
   ): void {
     if (!owesAnswer(kernel)) this.takeBack(connection, reason, now)
-    else if (reason === undefined) this.setAside(connection, now)
-    else this.close(connection, reason) // it would teach nothing any more
+    else if (reason !== undefined)
+      this.close(connection, reason) // it would teach nothing any more
+    else {
+      this.setAside(connection, now)
+      this.#serveLine() // who waited for it has to have another one
+    }
   }
 
   /** Takes back a connection that is not to be lent before its peer has answered. */
   setAside(connection: Connection, now: number): void {
-    if (this.#balance.isSurplus(this.#handing)) this.close(connection, 'surplus')
-    else if (this.#core.closing) this.close(connection, 'pool-closed')
+    const { closing, slots } = this.#core
+    // It serves nobody here: its slot is for anybody who needs one.
+    if (slots.next !== undefined || this.#balance.isSurplus(this.#handing)) this.close(connection, 'surplus')
+    else if (closing) this.close(connection, 'pool-closed')
     else this.#health.setAside(connection, now)
   }
 

@@ -210,10 +210,11 @@ export class AcceptedConnection extends AgendaItem implements Peer, IdlingOwner 
   /** @internal */
   finished(response: ServerResponse): void {
     if (this.#response !== response) return // others follow, whose requests were sent ahead of it
-    const { socket } = this
     this.#response = undefined
+    if (this.#isReleased) return
+    const { socket } = this
     const at = this.#idling.begin()
-    if (socket.writableEnded || this.#isReleased) return
+    if (socket.writableEnded) return
     if (this.#isLast) {
       // The handler has said keep-alive by itself. But whom nobody answered has to learn that nobody will.
       if (this.#hasRefused) return void socket.destroySoon()

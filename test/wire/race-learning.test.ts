@@ -115,7 +115,10 @@ describe('learning from a server that closes unannounced', () => {
       }),
     60_000,
   )
+})
 
+// Each has a wire of its own, and mostly waits.
+describe.concurrent('what a server teaches that closes unannounced', () => {
   itWith(
     WIRE,
     'after 0.6 s and then after 2 s: that is followed in about 20 s, without going to and fro',
@@ -161,7 +164,7 @@ describe('learning from a server that closes unannounced', () => {
   )
 })
 
-describe('learning from a server that is killed', () => {
+describe.concurrent('learning from a server that is killed', () => {
   itWith(WIRE, 'does not happen, though it has closed connections of all ages again and again', () =>
     withWire({ delay: DELAY }, async (wire) => {
       const server = await MortalServer.start(wire)
