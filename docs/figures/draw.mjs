@@ -238,7 +238,7 @@ export function connectionStates() {
     move(490, 250, 366, 250),
     note(512, 168, 'the learned time is over: kept', 'start'),
     note(522, 184, 'to see when the server closes it', 'start'),
-    note(532, 200, '(so from active and settling)', 'start'),
+    note(532, 200, '(so from active, settling, suspect)', 'start'),
     line(780, 146, 780, 288, 'faint', 'stroke-width="2"'),
     line(781, 288, 308, 288, 'faint', 'stroke-width="2"'),
     move(309, 288, 309, 272),

@@ -4,7 +4,7 @@
  *     dialed > active <> idle
  *              active | idle > settling > active | idle
  *              active | idle | settling > suspect > active | idle
- *              active | idle | settling > watched
+ *              active | idle | settling | suspect > watched
  *              any of them > closed
  *
  * A connection decides nothing and closes nothing: its origin pool does, through `move`.
@@ -36,7 +36,7 @@ const transitions: Readonly<Record<ConnectionState, readonly ConnectionState[]>>
   active: ['idle', 'settling', 'suspect', 'watched', 'closed'],
   idle: ['active', 'settling', 'suspect', 'watched', 'closed'],
   settling: ['active', 'idle', 'suspect', 'watched', 'closed'],
-  suspect: ['active', 'idle', 'closed'],
+  suspect: ['active', 'idle', 'watched', 'closed'],
   watched: ['closed'],
   closed: [],
 }

@@ -15,7 +15,12 @@ export interface Closable {
   readonly connections: ReadonlySet<AcceptedConnection>
   /** TCP connections beneath TLS. */
   readonly raw: ReadonlySet<Socket>
+  /** Connections that the kernel has made, and the server has not accepted yet; 0 where nobody knows. */
+  backlog(): number
 }
+
+/** How often it is looked whether somebody still waits to be accepted. Where there is always somebody, there is an end. */
+const MOST_LOOKS = 100
 
 export class Closing {
   readonly left: Promise<Left>
@@ -57,17 +62,23 @@ export class Closing {
     this.#resolve(this.#left)
   }
 
-  #stop(): void {
-    if (this.subject.server.listening) stopListening(this.subject.server)
-    else this.look()
+  /** Those that wait to be accepted come first: the kernel resets them when nobody listens any more, requests and all. */
+  #stop(looks = 1): void {
+    const { server, backlog } = this.subject
+    this.clock.afterTwoTurns(() => {
+      if (!server.listening) this.look()
+      else if (looks < MOST_LOOKS && backlog() > 0) this.#stop(looks + 1)
+      else stopListening(server)
+    })
   }
 
   #end(): void {
-    const { connections, raw } = this.subject
+    const { server, connections, raw } = this.subject
     const requests = [...connections].filter(({ isActive }) => isActive).length
     this.#left = { connections: Math.max(connections.size, raw.size), requests }
     for (const { socket } of connections) socket.destroy()
     for (const socket of raw) socket.destroy()
-    this.#stop()
+    if (server.listening) stopListening(server)
+    else this.look()
   }
 }

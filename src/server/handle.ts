@@ -1,5 +1,5 @@
 /** What is read from the handle beneath a socket, anew for every call: it is gone as soon as the socket is destroyed. */
-import type { Socket } from 'node:net'
+import type { Server, Socket } from 'node:net'
 
 interface Handle {
   readonly fd?: number
@@ -8,10 +8,10 @@ interface Handle {
   readonly _parent?: Handle
 }
 
-const handleOf = (socket: Socket): Handle | null | undefined => (socket as Socket & { _handle?: Handle | null })._handle
+const handleOf = (owner: Socket | Server): Handle | null | undefined => (owner as { _handle?: Handle | null })._handle
 
 /** The descriptor; -1 for none. The system uses descriptors again. */
-export function descriptorOf(socket: Socket): number {
+export function descriptorOf(socket: Socket | Server): number {
   return handleOf(socket)?.fd ?? -1
 }
 

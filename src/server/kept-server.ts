@@ -18,6 +18,7 @@ import { Closing } from './closing.js'
 import { AcceptedConnection, type Host } from './connection.js'
 import { DeadClientError } from './dead-client.js'
 import { createEmitter, type ServerEvent, type ServerEvents } from './events.js'
+import { descriptorOf } from './handle.js'
 import { type CloseOptions, type KeepAliveOptions, resolveClose, resolveKeepAlive } from './options.js'
 import { type Left, ServerCounters, type ServerStats } from './stats.js'
 import { type AnyServer, isServer, takeOver } from './takeover.js'
@@ -131,7 +132,10 @@ export class KeptServer {
    */
   close(options?: CloseOptions): Promise<Left> {
     if (this.#closing === undefined) {
-      const subject = { server: this.#server, connections: this.#connections, raw: this.#raw }
+      const server = this.#server
+      // Of a socket that listens, TCP_INFO has the backlog here (tcp_get_info).
+      const backlog = () => this.#host.tcpInfo?.signs(descriptorOf(server))?.unacknowledged ?? 0
+      const subject = { server, backlog, connections: this.#connections, raw: this.#raw }
       this.#closing = new Closing(subject, this.#host.clock, resolveClose(options))
       this.#closing.left.then(() => this.#takeOff())
       for (const connection of this.#connections) connection.hurry()

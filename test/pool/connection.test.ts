@@ -15,7 +15,7 @@ describe('a connection', () => {
     active: ['idle', 'settling', 'suspect', 'watched', 'closed'],
     idle: ['active', 'settling', 'suspect', 'watched', 'closed'],
     settling: ['active', 'idle', 'suspect', 'watched', 'closed'],
-    suspect: ['active', 'idle', 'closed'],
+    suspect: ['active', 'idle', 'watched', 'closed'],
     watched: ['closed'],
     closed: [],
   } as const satisfies Record<ConnectionState, readonly ConnectionState[]>
