@@ -102,17 +102,25 @@ export class Monitor<P extends Peer> {
       return Infinity
     }
     const { suspected = false, awaited = false } = vigil ?? {}
-    const isSuspect = state === 'suspect'
-    const isAwaited = awaited && owes(signs)
-    peer.vigil = owes(signs) ? { watch, suspected: isSuspect, awaited: isAwaited, askedAt: undefined } : undefined
+    if (!owes(signs)) {
+      peer.vigil = undefined
+      if (suspected || awaited) this.listener.recovered(peer)
+      return now + again
+    }
+    const isSuspect = suspected || state === 'suspect'
+    peer.vigil = { watch, suspected: isSuspect, awaited, askedAt: undefined }
     if (isSuspect && !suspected) this.listener.suspected(peer, signs)
-    else if (!isSuspect && !isAwaited && (suspected || awaited)) this.listener.recovered(peer)
-    return now + (isAwaited ? Math.min(again, answerTime(signs, patience)) : again)
+    return now + (awaited ? Math.min(again, answerTime(signs, patience)) : again)
   }
 
   #lookAtAsked(peer: P, signs: Signs, patience: Patience, vigil: Vigil & { askedAt: number }, now: number): number {
     const answer = answerTime(signs, patience)
     const waited = now - vigil.askedAt
+    if (signs.silence < waited && owes(signs)) {
+      // It was heard, and has been asked again meanwhile: that answer is to come as well.
+      peer.vigil = { ...vigil, askedAt: now }
+      return now + answer / LOOKS_FOR_AN_ANSWER
+    }
     if (signs.silence < waited) {
       peer.vigil = undefined
       peer.askAsUsual()

@@ -423,7 +423,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
 
   lineShrank(): void {
     if (this.waiting > 0) return
-    this.#core.slots.leave(this)
+    this.#core.slots.withdraw(this)
     if (this.needDrain) {
       this.needDrain = false
       this.#core.drained(this)

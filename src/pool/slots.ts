@@ -85,4 +85,10 @@ export class Slots {
     this.#starving.remove(origin.slotNode)
     this.#hungry.remove(origin.slotNode)
   }
+
+  /** The same, where it may have stood before others: there may be room to be made for them. */
+  withdraw(origin: OriginPool): void {
+    this.leave(origin)
+    if (this.used >= this.#max && this.next !== undefined) this.#makeRoom()
+  }
 }
