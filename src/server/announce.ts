@@ -21,7 +21,7 @@ export interface Announcer {
   settings(terms: Terms): Settings
   /** The connection takes so many more requests after this one: more than none. */
   keep(response: ServerResponse, terms: Terms, remaining: number): void
-  /** The connection is closed after this response. */
+  /** The connection is closed after this response, of which nothing was sent yet. */
   close(response: ServerResponse): void
 }
 
@@ -53,7 +53,7 @@ export const constant: Announcer = {
   }),
   keep: () => {},
   close(response) {
-    if (!response.headersSent) response.setHeader('Connection', 'close')
+    response.setHeader('Connection', 'close')
   },
 }
 

@@ -17,6 +17,7 @@ const REQUIREMENTS = {
   apache2: command('apache2', 'apt-get install apache2'),
   haproxy: command('haproxy', 'apt-get install haproxy'),
   openssl: command('openssl', 'apt-get install openssl'),
+  curl: command('curl', 'apt-get install curl'),
   iptables: command('iptables', 'apt-get install iptables'),
   ip: command('ip', 'apt-get install iproute2'),
   strace: {
