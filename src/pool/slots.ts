@@ -71,6 +71,12 @@ export class Slots {
       // It takes none only while it hands a connection over, and comes back at the end of that.
       if (next === undefined || !next.useSlot()) return
     }
+    this.#makeRoomForNext()
+  }
+
+  /** Somebody waits who came here when nothing was idle, and now something may be. */
+  #makeRoomForNext(): void {
+    if (this.used >= this.#max && this.next !== undefined) this.#makeRoom()
   }
 
   #lineUp(origin: OriginPool): void {
@@ -89,6 +95,6 @@ export class Slots {
   /** The same, where it may have stood before others: there may be room to be made for them. */
   withdraw(origin: OriginPool): void {
     this.leave(origin)
-    if (this.used >= this.#max && this.next !== undefined) this.#makeRoom()
+    this.#makeRoomForNext()
   }
 }
