@@ -92,6 +92,7 @@ export class PoolCore {
     this.slots = new Slots(maxTotalConnections, () => {
       const connection = this.idle?.first
       connection?.origin.close(connection, 'surplus')
+      return connection !== undefined
     })
     this.#heartbeat = new Heartbeat(clock, (now) => {
       for (const origin of this.#origins.values()) origin.doubtIdle(now)

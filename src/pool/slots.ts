@@ -11,12 +11,12 @@ export class Slots {
   /** Slots taken: open connections, and dials under way or queued. */
   used = 0
   #max: number
-  readonly #makeRoom: () => void
+  readonly #makeRoom: () => boolean
   readonly #starving = new List<OriginPool>()
   readonly #hungry = new List<OriginPool>()
 
-  /** @param makeRoom closes the least recently used idle connection, if there is one */
-  constructor(max: number, makeRoom: () => void) {
+  /** @param makeRoom closes the least recently used idle connection; returns false if there is none */
+  constructor(max: number, makeRoom: () => boolean) {
     this.#max = max
     this.#makeRoom = makeRoom
   }
@@ -42,8 +42,9 @@ export class Slots {
 
   /** Takes a slot for a dial, or puts the origin in line and returns false. */
   take(origin: OriginPool): boolean {
+    // What becomes free goes to those before it first.
+    while (this.used >= this.#max && origin.needsSlot && this.#makeRoom());
     const { next } = this
-    if (this.used >= this.#max && next === undefined) this.#makeRoom()
     if (this.used < this.#max && (next === undefined || next === origin)) {
       this.leave(origin)
       this.used++
@@ -69,7 +70,7 @@ export class Slots {
     while (this.used < this.#max) {
       const { next } = this
       // It takes none only while it hands a connection over, and comes back at the end of that.
-      if (next === undefined || !next.useSlot()) return
+      if (next === undefined || (!next.useSlot() && this.next === next)) return
     }
     this.#makeRoomForNext()
   }

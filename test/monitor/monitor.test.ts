@@ -182,6 +182,40 @@ describe('a peer that owes an answer already', () => {
   })
 })
 
+describe('a peer that is asked while it owes an answer', () => {
+  beforeEach(() => {
+    peer.answers = false
+    peer.heardAt = -2_300
+  })
+
+  it('is looked at four times in the time of an answer', () => {
+    expect(monitor.ask(peer, now)).toBe(50)
+  })
+
+  it('is suspected when that time has passed twice, and after that looked at as often as it takes to answer', () => {
+    next = monitor.ask(peer, now) as number
+    live(599)
+    expect(told).toEqual([
+      ['unanswered', 200],
+      ['suspected', 400],
+    ])
+    peer.answers = true
+    live(600)
+    expect(told.at(-1)).toEqual(['recovered', 600])
+  })
+
+  it('is not suspected twice', () => {
+    peer.heardAt = 0
+    live(2_300)
+    next = monitor.ask(peer, now) as number
+    live(4_999)
+    expect(told.map(([what]) => what)).toEqual(['suspected', 'unanswered'])
+    peer.answers = true
+    live(5_500)
+    expect(told.map(([what]) => what)).toEqual(['suspected', 'unanswered', 'recovered'])
+  })
+})
+
 describe('how a socket is tuned', () => {
   it('says how patient to be with its peer, unless it is not probed, or nobody knows how', () => {
     const applied = { enabled: true, idle: 1_000, interval: 2_000, probes: 3, source: 'kernel' } as const

@@ -46,6 +46,7 @@ describe('a peer that was asked', () => {
     expect(look({ silence: 2_200, probes: 1 }).again).toBe(500)
     expect(look({ silence: 4_900, probes: 3 }).again).toBe(100)
     expect(look({ silence: 5_100, probes: 2 }).again).toBe(100)
+    expect(look({ silence: 5_000, probes: 2 }).again).toBe(100)
   })
 
   it('is not dead before it was asked Nm times, and had time to answer the last question', () => {

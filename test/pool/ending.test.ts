@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { endingReason } from '../../src/pool/ending.js'
+import { endingReason, requestEnd } from '../../src/pool/ending.js'
 import type { CloseReason } from '../../src/reasons.js'
-import { codedError } from '../support/fake-links.js'
+import { alive, codedError } from '../support/fake-links.js'
 
 const info = (message: string): Error => codedError('UND_ERR_INFO', message)
 
@@ -24,5 +24,28 @@ describe('why a connection ended', () => {
   ])('%s: with error %s and FIN %s it is %s under a request, %s without one', (_, error, fin, asked, unasked) => {
     expect(endingReason({ error, fin }, true)).toBe(asked)
     expect(endingReason({ error, fin }, false)).toBe(unasked)
+  })
+})
+
+const patience = { idle: 2_000, interval: 1_000, probes: 3 }
+
+describe('what ended a request', () => {
+  const fin = { error: undefined, fin: true }
+  const reset = { error: codedError('ECONNRESET'), fin: false }
+  const timedOut = { error: codedError('ETIMEDOUT'), fin: false }
+
+  it.each<[what: string, ending: Parameters<typeof requestEnd>[0], closeReason: CloseReason | undefined, end: string]>([
+    ['a FIN', fin, undefined, 'peer'],
+    ['an RST', reset, undefined, 'peer'],
+    ['an RST after a silence of Ti', { ...reset, signs: alive({ silence: 2_000 }) }, undefined, 'death'],
+    ['ETIMEDOUT', timedOut, undefined, 'death'],
+    ['ETIMEDOUT on one that was to be closed anyway', timedOut, 'max-requests', 'death'],
+    ['the monitor', { error: undefined, fin: false }, 'dead', 'death'],
+    ['no word at all', { error: undefined, fin: false }, undefined, 'other'],
+    ['the parser', { error: codedError('HPE_INVALID_CONSTANT'), fin: false }, undefined, 'other'],
+    ['its caller, before the FIN', fin, 'aborted', 'other'],
+    ['the end of the pool, before the RST', reset, 'pool-closed', 'other'],
+  ])('%s', (_, ending, closeReason, end) => {
+    expect(requestEnd(ending, { closeReason, patience })).toBe(end)
   })
 })

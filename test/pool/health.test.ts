@@ -2,11 +2,14 @@
  * What a pool does about peers that do not answer: who is not lent, who is closed, who is asked.
  */
 import { beforeEach, describe, expect, it } from 'vitest'
+import { Agenda } from '../../src/agenda.js'
 import type { PoolEvents } from '../../src/events.js'
 import type { PoolOptions } from '../../src/options/pool-options.js'
 import type { Connection } from '../../src/pool/connection.js'
+import { Names } from '../../src/pool/names.js'
 import type { ConnectionSnapshot } from '../../src/snapshot.js'
 import { alive, codedError, FakeLink, healthy } from '../support/fake-links.js'
+import { ManualClock } from '../support/manual-clock.js'
 import { idsOf, linkOf, PoolRig } from '../support/pool-rig.js'
 
 type PeerEvent = Parameters<PoolEvents['dead']>[0]
@@ -226,6 +229,16 @@ describe('a connection with a request on it', () => {
     expect(rig.endings).toEqual([])
   })
 
+  it('that was suspected and recovers stays with who has it', async () => {
+    const [connection] = await rig.connect(1)
+    peerOf(connection).fallSilent()
+    rig.clock.advance(2_300)
+    peerOf(connection).answer()
+    rig.clock.advance(5_000)
+    expect(order).toEqual(['suspect 1'])
+    expect(connection!.state).toBe('active')
+  })
+
   it('that was to be closed anyway is closed as dead', async () => {
     const [connection] = await rig.connect(1)
     connection!.retire('server-close')
@@ -327,6 +340,44 @@ describe('the siblings of a connection whose peer has died', () => {
     expect(survivor!.state).toBe('suspect')
   })
 
+  it('are nobody where the address is not known', async () => {
+    rig.dialer.makeLink = () => Object.assign(new MortalLink(rig, ''), { remoteAddress: undefined })
+    const [victim, other] = await rig.idle(2)
+    dies(victim)
+    expect([peerOf(other).questions, other!.state]).toEqual([0, 'idle'])
+  })
+
+  it('are asked sooner when 64 other addresses have had their turn meanwhile', async () => {
+    const [victim, another, survivor] = await rig.idle(3)
+    const questions = () => peerOf(survivor).questions
+    dies(victim)
+    for (let n = 2; n <= 64; n++) {
+      opensTo(`10.0.0.${n}`)
+      const waiter = rig.acquireNew()
+      await rig.openAll()
+      dies(waiter.connection)
+    }
+    rig.clock.advance(100)
+    dies(another)
+    expect(questions()).toBe(1)
+    for (const address of ['10.0.0.65', '10.0.0.1']) {
+      opensTo(address)
+      const waiter = rig.acquireNew()
+      await rig.openAll()
+      dies(waiter.connection)
+    }
+    expect(questions()).toBe(2)
+  })
+
+  it('are lent in the very moment in which they have answered, though their bytes cannot be looked at', async () => {
+    const [victim, sibling] = await rig.idle(2)
+    rig.clock.advance(1_000)
+    dies(victim)
+    linkOf(sibling!).kernel = undefined
+    rig.clock.advance(50)
+    expect(rig.acquire().connection).toBe(sibling)
+  })
+
   it('are left to the end of their own time when they owe an answer already', async () => {
     const connections = await rig.idle(3)
     for (const connection of connections) peerOf(connection).fallSilent()
@@ -349,6 +400,22 @@ describe('a connection that turns out to owe an answer when it is to be lent', (
     rig.clock.advance(60)
     expect(first!.state).toBe('idle')
     expect([rig.endings, suspected]).toEqual([[], []])
+  })
+
+  it('is not evicted when the answer is late, though it was asked for the sake of a sibling before, and has answered', async () => {
+    start({ keepAliveTimeout: 60_000 })
+    const [victim, connection] = await rig.idle(2)
+    rig.clock.advance(1_000)
+    peerOf(victim).ends({ error: codedError('ETIMEDOUT') })
+    rig.clock.advance(60)
+    expect(connection!.state).toBe('idle')
+    linkOf(connection!).kernel = healthy({ probes: 1 })
+    peerOf(connection).fallSilent(2_000)
+    rig.acquire()
+    rig.clock.advance(2_999)
+    expect(connection!.state).toBe('suspect')
+    rig.clock.advance(1)
+    expect(rig.reasons).toEqual(['dead', 'dead'])
   })
 
   it('is set aside just before the write as well, and when it is given back', async () => {
@@ -422,6 +489,29 @@ describe('a name', () => {
     rig.clock.advance(600_000)
     expect(rig.addresses.refreshed).toEqual(['a', 'b', 'a', 'b'])
     expect(rig.clock.timers).toBe(0)
+  })
+
+  it('is not looked up for an origin that has no connections any more', async () => {
+    start({ keepAliveTimeout: 150_000 })
+    await rig.idle(1)
+    const [gone] = await rig.idle(1, 'b')
+    rig.clock.advance(1_000)
+    peerOf(gone).ends({ fin: true })
+    rig.clock.advance(59_000)
+    expect(rig.addresses.refreshed).toEqual(['a'])
+  })
+
+  it('is looked up in time though connections are opened all the time', () => {
+    const clock = new ManualClock()
+    const refreshed: string[] = []
+    const book = { watcher: undefined, died() {}, refresh: (name: string) => void refreshed.push(name) }
+    const origin = { target: { hostname: 'a' }, connections: { size: 1 }, drain() {} }
+    const names = new Names(book, { agenda: new Agenda(clock), clock }, () => [origin])
+    for (let half = 0; half < 4; half++) {
+      names.begin()
+      clock.advance(30_000)
+    }
+    expect(refreshed).toEqual(['a', 'a'])
   })
 
   it('that has lost an address has the connections to it drained, at all of its origins and no others', async () => {

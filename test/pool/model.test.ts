@@ -71,8 +71,7 @@ const LIVENESS = [
 function byChance(seed: number): ModelSettings {
   const random = new Random(seed)
   const pick = <T>(...values: readonly T[]): T => random.pick(values) as T
-  const kernel = random.percent(60)
-  return {
+  const settings: ModelSettings = {
     options: {
       maxConnections: pick(1, 2, 5, 20),
       maxTotalConnections: pick(1, 4, 10, Infinity),
@@ -88,9 +87,9 @@ function byChance(seed: number): ModelSettings {
       connect: { concurrency: pick(1, 3, 32) },
     },
     origins: pick(1, 3, 8),
-    kernel,
-    liveness: kernel ? pick(undefined, ...LIVENESS) : undefined,
+    kernel: random.percent(60),
   }
+  return { ...settings, liveness: settings.kernel ? pick(undefined, ...LIVENESS) : undefined }
 }
 
 describe.each([...Object.entries(kinds), ['options by chance', byChance] as const])(
@@ -118,11 +117,16 @@ it('all in all, the walks have come to everything that there is to see', ({ skip
   if (walks.length < (Object.keys(kinds).length + 1) * seeds.length || STEPS < 10_000 || seeds.length < 3)
     skip('not all of them were taken')
   const seen = (what: (model: PoolModel) => number): number => walks.filter((model) => what(model) > 0).length
-  expect(seen(({ books }) => books.replayed)).toBe(walks.length)
+  // Options by chance may be such that nothing is kept, and nothing is ever sent again.
+  expect(seen(({ books }) => books.replayed)).toBeGreaterThanOrEqual(Object.keys(kinds).length * seeds.length)
   expect(seen(({ books }) => books.newGrants)).toBe(walks.length)
   expect(seen(({ lessons }) => lessons.learned)).toBeGreaterThan(walks.length / 2)
   expect(seen(({ lessons }) => lessons.forgotten)).toBeGreaterThan(0)
   expect(seen(({ books }) => books.watched.size)).toBeGreaterThan(walks.length / 2)
+  // Those of the two kinds at least whose peers die.
+  expect(seen(({ deaths }) => deaths.suspected)).toBeGreaterThanOrEqual(2 * seeds.length)
+  expect(seen(({ deaths }) => deaths.recovered)).toBeGreaterThanOrEqual(seeds.length)
+  expect(seen(({ deaths }) => deaths.evicted)).toBeGreaterThanOrEqual(2 * seeds.length)
   for (const reason of ['learned-timeout', 'server-fin', 'stale', 'surplus', 'reset', 'max-lifetime'] as const)
     expect(
       seen(({ books }) => books.closed.get(reason) ?? 0),

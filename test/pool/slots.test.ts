@@ -49,7 +49,7 @@ class Origin {
   }
 }
 
-const nothing = (): void => {}
+const nothing = (): boolean => false
 
 describe('slots', () => {
   it('are given until the cap, not beyond', () => {
@@ -101,20 +101,24 @@ describe('slots', () => {
     expect([b.size, c.size, slots.next]).toEqual([0, 1, undefined])
   })
 
-  it('are made room for when all are taken and nobody stands in line', () => {
+  it('are made room for when all are taken, for those in line first', () => {
     const asked: number[] = []
     const idle: Origin[] = []
     const slots: Slots = new Slots(2, () => {
       asked.push(slots.used)
-      idle.pop()?.give()
+      const one = idle.pop()
+      one?.give()
+      return one !== undefined
     })
     idle.push(new Origin(slots).take(1))
     const busy = new Origin(slots).take(1)
     const late = new Origin(slots).take(1)
     expect([asked, late.size, busy.size, slots.used]).toEqual([[2], 1, 1, 2])
-    // The next one finds nothing idle and stands in line; whoever comes behind does not ask again.
-    new Origin(slots).take(1)
-    new Origin(slots).take(1)
-    expect(asked).toEqual([2, 2])
+    // The next one finds nothing idle and stands in line; so does whoever comes behind, until something is idle after all.
+    const [first, second] = [new Origin(slots).take(1), new Origin(slots).take(1)]
+    expect([asked, first.size, second.size]).toEqual([[2, 2, 2], 0, 0])
+    idle.push(late)
+    const third = new Origin(slots).take(1)
+    expect([first.size, second.size, third.size]).toEqual([1, 0, 0])
   })
 })

@@ -16,6 +16,9 @@ export class ModelLink extends FakeLink {
   lastDataAt: number
   /** In which step the kernel learned of a fault. */
   faultStep = 0
+  /** In this millisecond somebody had looked at it, and then came the fault: nobody needs to look again. */
+  excusedAt = -1
+  #inspectedAt = -1
   /** When the server's FIN arrives; Infinity while the server means to keep it. */
   closesAt = Infinity
   /** The request that is on it left when the server had closed: nobody will answer it. */
@@ -40,6 +43,7 @@ export class ModelLink extends FakeLink {
   }
 
   override inspect(): KernelView | undefined {
+    this.#inspectedAt = this.clock.now()
     this.#look()
     return super.inspect()
   }
@@ -72,8 +76,14 @@ export class ModelLink extends FakeLink {
     mortal.mend()
     if (this.closesAt > clock.now()) return
     this.closesAt = clock.now()
-    this.faultStep = step
+    this.hasFault(step)
     mortal.received(clock.now())
+  }
+
+  /** The kernel has learned of a fault. */
+  hasFault(step: number): void {
+    this.faultStep = step
+    if (this.#inspectedAt === this.clock.now()) this.excusedAt = this.clock.now()
   }
 
   #look(): void {

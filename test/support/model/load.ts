@@ -41,7 +41,7 @@ export type Step = keyof typeof CALM
 export const BUSY: Readonly<Record<Step, number>> = { ...CALM, acquire: 36, burst: 3, abortWaiting: 6, refuseDial: 4 }
 
 /** Where peers may fall silent, and answer again, or know nothing of their connections any more. */
-export const MORTALITY = { fallSilent: 3, cut: 0.6, mend: 2.5, forget: 0.5, sleep: 0.4, stall: 0.4, drain: 0.4 }
+export const MORTALITY = { fallSilent: 3, cut: 0.6, mend: 5, forget: 0.5, sleep: 0.4, stall: 0.4, drain: 0.4 }
 
 /** Milliseconds that a machine sleeps, or its process stands still. */
 export const SLEEPS = [1_000, 4_000, 6_000, 3_600_000]

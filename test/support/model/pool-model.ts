@@ -73,7 +73,8 @@ export class PoolModel implements RequestOwner {
   readonly history: string[] = []
   /** Links whose close is still to be reported. */
   readonly unreported = new Set<ModelLink>()
-  #steps = 0
+  /** Taken so far. */
+  steps = 0
   #busy = false
   readonly #calmly: Readonly<Record<Step, number>>
   readonly #busily: Readonly<Record<Step, number>>
@@ -115,7 +116,10 @@ export class PoolModel implements RequestOwner {
       },
     })
     for (let n = 0; n < settings.origins; n++)
-      this.servers.set(this.rig.origin(`origin${n}`), new ModelServer(this.random))
+      this.servers.set(
+        this.rig.origin(`origin${n}`),
+        new ModelServer(this.random, settings.liveness !== undefined && this.random.percent(70)),
+      )
   }
 
   get clock(): ManualClock {
@@ -134,7 +138,7 @@ export class PoolModel implements RequestOwner {
   async step(): Promise<void> {
     if (this.random.percent(this.#busy ? TO_CALM : TO_BUSY)) this.#busy = !this.#busy
     const step = this.random.weighted(this.#busy ? this.#busily : this.#calmly)
-    this.#steps++
+    this.steps++
     this.note(step)
     this.#does[step]()
     for (const link of this.#links())
@@ -152,7 +156,7 @@ export class PoolModel implements RequestOwner {
     this.note('close')
     let over = false
     void this.rig.core.close().then(() => (over = true))
-    if (this.random.percent(50)) for (const link of this.#links()) link.mend(this.#steps)
+    if (this.random.percent(50)) for (const link of this.#links()) link.mend(this.steps)
     for (let round = 0; round < 10_000 && !over; round++) {
       for (const dial of this.rig.dialer.running) dial.open()
       for (const link of [...this.unreported]) this.#report(link)
@@ -181,7 +185,7 @@ export class PoolModel implements RequestOwner {
   }
 
   note(what: string): void {
-    this.history.push(`${this.#steps}. [${this.rig.clock.now()}] ${what}`)
+    this.history.push(`${this.steps}. [${this.rig.clock.now()}] ${what}`)
     if (this.history.length > 40) this.history.shift()
   }
 
@@ -192,7 +196,7 @@ export class PoolModel implements RequestOwner {
     this.#newest = 0
     for (const connection of this.origins.flatMap(({ connections }) => [...connections])) {
       this.books.see(connection)
-      if (connection.state === 'settling') this.#checks.settling(connection, this.#steps)
+      if (connection.state === 'settling') this.#checks.settling(connection, this.steps)
     }
   }
 
@@ -259,7 +263,7 @@ export class PoolModel implements RequestOwner {
   /** Who insists on a new connection gets one, and gets it before anybody else. */
   #checkNew({ origin, wantsNew }: ModelRequest, { id, reused }: Connection, wrong: (what: string) => void): void {
     const isNew = id === this.#newest && !reused
-    this.#newest = 0
+    if (isNew) this.#newest = 0
     if (wantsNew) this.books.newGrants++
     if (wantsNew && !isNew) wrong('it is not new')
     const passedOver = this.lines.forNewAt(origin).find((request) => !this.#arriving.has(request))
@@ -337,7 +341,6 @@ export class PoolModel implements RequestOwner {
       const address = this.random.pick(ADDRESSES)!
       this.note(`  ${address} of ${origin.key}`)
       this.deaths.drains(origin, address)
-      origin.drain(address)
     },
     fallSilent: () => {
       const link = this.random.pick(this.#links())
@@ -351,9 +354,10 @@ export class PoolModel implements RequestOwner {
     },
     mend: () => {
       const silent = this.#links().filter((link) => link.silent)
-      const mended = this.random.percent(50) ? silent : silent.slice(0, 1)
+      const suspects = silent.filter(({ connection }) => connection?.state === 'suspect')
+      const mended = this.random.percent(50) ? silent : suspects
       this.note(`  ${mended.map(({ connection }) => connection?.id)}`)
-      for (const link of mended) link.mend(this.#steps)
+      for (const link of mended) link.mend(this.steps)
     },
     forget: () => {
       const asked = this.#links().filter(({ mortal }) => mortal?.silent && owes(mortal.signs()))
@@ -387,7 +391,7 @@ export class PoolModel implements RequestOwner {
       const views = [{ established: false }, { unread: 3 }, { probes: 1 }, { retransmits: 2 }]
       // Those that are asked owe answers by themselves.
       Object.assign(link.kernel, this.random.pick(link.mortal === undefined ? views : views.slice(0, 2)))
-      link.faultStep = this.#steps
+      link.hasFault(this.steps)
     },
     report: () => {
       const link = this.random.pick([...this.unreported])
@@ -398,7 +402,7 @@ export class PoolModel implements RequestOwner {
       for (const link of this.#links()) {
         if (link.connection?.origin !== origin || link.connection.asked) continue
         link.closesAt = Math.min(link.closesAt, this.#now)
-        link.faultStep = this.#steps
+        link.hasFault(this.steps)
       }
     },
     reconfigure: () => this.servers.get(this.#someOrigin())?.reconfigure(),
@@ -485,7 +489,7 @@ export class PoolModel implements RequestOwner {
   #ask(request: ModelRequest): void {
     const { origin } = request
     const { options, slots, destroyed } = this.#pool
-    const idle = [...origin.connections].filter(({ state, link }) => state === 'idle' && !link.destroyed)
+    const idle = [...origin.connections].filter(({ state }) => state === 'idle')
     const hasRoom = origin.size < options.maxConnections && slots.hasRoom
     request.state = 'waiting'
     this.lines.enter(request)
@@ -494,7 +498,8 @@ export class PoolModel implements RequestOwner {
     this.#arriving.delete(request)
     if (atOnce) {
       const wrong = (what: string): void => this.violate(`${request.number} was given ${request.latest?.id}: ${what}`)
-      checkChoice(request.latest, idle, options.scheduling, wrong)
+      const whole = idle.filter(({ link }) => !link.destroyed)
+      checkChoice(request.latest, whole, options.scheduling, wrong)
       if (request.careful && hasRoom) checkNoDoubt(request.latest, idle, this.#now, wrong)
     } else if (request.hasWaited && !request.waited && !destroyed) {
       request.waited = true
@@ -546,7 +551,7 @@ export class PoolModel implements RequestOwner {
     this.holders.delete(connection)
     this.books.grants--
     if (connection.reused) this.books.reused--
-    this.#checks.unused(connection, this.#now, this.#steps)
+    this.#checks.unused(connection, this.#now, this.steps)
     connection.origin.giveBack(connection)
   }
 
@@ -641,7 +646,7 @@ export class PoolModel implements RequestOwner {
     this.#over(request)
     if (header !== undefined) request.origin.hints.heard(connection, header, true)
     if (this.random.percent(3)) connection.retire('server-close')
-    this.#checks.answered(connection, now, this.#steps)
+    this.#checks.answered(connection, now, this.steps)
     request.origin.release(connection)
   }
 

@@ -24,15 +24,22 @@ export class ModelServer {
   readonly #left = new Map<Connection, number>()
   readonly #patience = new Map<string, number>()
 
-  constructor(private readonly random: Random) {
-    this.#dialect = random.pick(DIALECTS) as (typeof DIALECTS)[number]
+  /** @param patient whether it is one of those that say nothing, and mostly let connections idle: long enough to die */
+  constructor(
+    private readonly random: Random,
+    private readonly patient = false,
+  ) {
+    this.#dialect = patient ? 'silent' : (random.pick(DIALECTS) as (typeof DIALECTS)[number])
     this.#total = 5 + random.below(40)
     this.reconfigure()
   }
 
   /** Each has another patience from now on. */
   reconfigure(): void {
-    for (const address of ADDRESSES) this.#patience.set(address, this.random.pick(PATIENCE) as number)
+    for (const address of ADDRESSES) {
+      const keeps = this.patient && this.random.percent(70)
+      this.#patience.set(address, keeps ? Infinity : (this.random.pick(PATIENCE) as number))
+    }
   }
 
   /** For how long it lets a connection idle that it has just answered on. */

@@ -182,9 +182,13 @@ describe('summarize', () => {
 describe('concerns', () => {
   it('tells whether a packet comes from or goes to a place', () => {
     const packet = summarize(tcp(ACK))
-    for (const place of [{}, { ports: [1, 80] }, { ports: [50_000] }, { addresses: ['10.0.0.1'] }])
+    const connection = { ports: [80], clientPorts: [50_000] }
+    for (const place of [{}, { ports: [1, 80] }, { ports: [50_000] }, { addresses: ['10.0.0.1'] }, connection])
       expect(concerns(place, packet)).toBe(true)
-    for (const place of [{ ports: [] }, { ports: [81] }, { ports: [80], addresses: ['10.0.0.3'] }])
-      expect(concerns(place, packet)).toBe(false)
+    const others = [
+      { ports: [80], addresses: ['10.0.0.3'] },
+      { ports: [80], clientPorts: [50_001] },
+    ]
+    for (const place of [{ ports: [] }, { ports: [81] }, ...others]) expect(concerns(place, packet)).toBe(false)
   })
 })

@@ -65,12 +65,17 @@ export const KINDS = {
 }
 
 /**
- * Packets from or to some ports, from or to some addresses, or both; of everything, where it says neither.
- * @typedef {{ ports?: number[], addresses?: string[] }} Place
+ * Packets of which all holds that is said: they come from or go to one of these ports, and addresses. `clientPorts` are those
+ * at the other end, for single connections: a client may have several from the same port to different ones.
+ * @typedef {{ ports?: number[], addresses?: string[], clientPorts?: number[] }} Place
  */
 
 /** @param {Place} place  @param {PacketSummary} packet */
-export function concerns({ ports, addresses }, { source, target, sourcePort, targetPort }) {
-  if (ports !== undefined && !ports.includes(sourcePort) && !ports.includes(targetPort)) return false
-  return addresses === undefined || addresses.includes(source) || addresses.includes(target)
+export function concerns({ ports, addresses, clientPorts }, { source, target, sourcePort, targetPort }) {
+  const either = (wanted, one, other) => wanted === undefined || wanted.includes(one) || wanted.includes(other)
+  return (
+    either(ports, sourcePort, targetPort) &&
+    either(addresses, source, target) &&
+    either(clientPorts, sourcePort, targetPort)
+  )
 }

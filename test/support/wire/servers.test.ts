@@ -175,6 +175,30 @@ describeWith(WIRE, 'the server that does what the path says', () => {
     })
   })
 
+  it('answers when it is told to, and the second of two requests', async () => {
+    await withWire({ delay: 1 }, async (wire) => {
+      const server = await wire.server.node(servers.scenes)
+      const { ports } = await server.call('listen')
+      const client = await wire.client.node(clients.raw)
+      const send = async (path: string, id: string): Promise<number> => {
+        const connection: number = await client.call('connect', wire.server.address, ports[0])
+        await client.call('send', connection, post(id).replace('POST /', `POST /${path}`))
+        await server.call('arrived', [id], 5)
+        return connection
+      }
+      const receivedBy = async (id: number) => (await client.call('state', id)).received
+      const told = await send('told', 'told')
+      const first = await send('second', 'twice')
+      await sleep(100)
+      expect([await receivedBy(told), await receivedBy(first)]).toEqual(['', ''])
+      await server.call('tell', ['told'])
+      await expect.poll(() => receivedBy(told)).toContain('{"id":"told","received":5}')
+      const second = await send('second', 'twice')
+      await expect.poll(() => receivedBy(second)).toContain('{"id":"twice","received":5}')
+      expect(await receivedBy(first)).toBe('')
+    })
+  })
+
   it('does not read a body for a while, and then all of it', async () => {
     await withWire({ delay: 1 }, async (wire) => {
       const server = await wire.server.node(servers.scenes)

@@ -97,7 +97,7 @@ export class Wire {
   /**
    * Loses what is on the wire and whatever enters it, until it is mended.
    * @param {Direction} [direction]
-   * @param {Place} [place] loses only what comes from or goes to these ports or addresses
+   * @param {Place} [place] loses only what comes from or goes to these ports and addresses
    * @returns {Promise<void>}
    */
   cut(direction = 'both', place) {
