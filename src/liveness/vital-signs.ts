@@ -8,6 +8,7 @@
  * Ti + Td x Nm. (RFC 9293 3.8.4; the kernel itself applies that to keepalive probes alone, and repeats data for 15 minutes.)
  */
 import type { LivenessTriple } from './presets.js'
+import { retransmissionTime } from './retransmission.js'
 
 /** How a peer stands, as far as this machine's TCP knows. Times in milliseconds. */
 export interface Signs {
@@ -36,7 +37,7 @@ export interface Watch {
   /** When it was first seen to owe an answer, and to have been asked often enough; Infinity while that is not so. */
   readonly askedAt: number
   readonly exhaustedAt: number
-  /** Bytes it had acknowledged when it was first found deaf, and when that was; undefined while it is not. */
+  /** Bytes it had acknowledged when it was found deaf, and since when it has been; undefined while it is not. */
   readonly deaf: { readonly acknowledged: number; readonly since: number } | undefined
 }
 
@@ -84,7 +85,7 @@ export function judge(
   const { unacknowledged, probes, retransmits } = signs
   const { idle, interval } = patience
   const answer = answerTime(signs, patience)
-  const deaf = deafness(signs, now, before)
+  const deaf = deafness(signs, interval, now, before)
   const questions = Math.max(probes, retransmits)
   const enough = unacknowledged > 0 ? Math.min(patience.probes, ENOUGH_RETRANSMITS) : patience.probes
   const exhaustedAt = questions >= enough ? Math.min(before?.exhaustedAt ?? Infinity, now) : Infinity
@@ -110,10 +111,12 @@ function firstAsked({ silence }: Signs, now: number, before: Watch | undefined):
 }
 
 /** A peer that has room and acknowledges nothing may be heard all the same: what is sent to it does not get there. */
-function deafness(signs: Signs, now: number, before: Watch | undefined): Watch['deaf'] {
+function deafness(signs: Signs, interval: number, now: number, before: Watch | undefined): Watch['deaf'] {
   const { unacknowledged, acknowledged, retransmits, window = 0 } = signs
   if (unacknowledged === 0 || retransmits === 0 || window === 0) return undefined
-  return before?.deaf?.acknowledged === acknowledged ? before.deaf : { acknowledged, since: now }
+  if (before?.deaf?.acknowledged === acknowledged) return before.deaf
+  // What was sent again so often was sent first at least so long ago: the pauses are never shorter, nor their cap.
+  return { acknowledged, since: now - retransmissionTime(interval, retransmits - 1) }
 }
 
 /** For how many milliseconds it has acknowledged nothing of what was sent. */

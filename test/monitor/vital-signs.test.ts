@@ -98,7 +98,7 @@ describe('a question that is out when it is looked at', () => {
 })
 
 describe('a peer that does not acknowledge what was sent', () => {
-  const unheard = { unacknowledged: 2, retransmits: 4 }
+  const unheard = { unacknowledged: 2, retransmits: 3 }
 
   it('is suspected, then dead, by the same clock', () => {
     const states = [2_199, 2_200, 4_999, 5_000].map((silence) => look({ silence, ...unheard }).state)
@@ -126,8 +126,11 @@ describe('a peer that does not acknowledge what was sent', () => {
     )
     expect(states).toEqual(['well', 'suspect', 'suspect', 'dead'])
     const before = { ...longAsked, deaf: { acknowledged: 100, since: NOW - 9_000 } }
-    const heard = look({ ...deaf, acknowledged: 101 }, Infinity, before)
-    expect(heard).toMatchObject({ state: 'well', watch: { deaf: { acknowledged: 101, since: NOW } } })
+    const heard = look({ ...deaf, retransmits: 2, acknowledged: 101 }, Infinity, before)
+    // Sent again twice, after 0.2 s and 0.4 s more.
+    expect(heard).toMatchObject({ state: 'well', watch: { deaf: { acknowledged: 101, since: NOW - 600 } } })
+    const often = look({ ...deaf, retransmits: 4, acknowledged: 101 }, Infinity, before)
+    expect(often).toMatchObject({ state: 'suspect', watch: { deaf: { since: NOW - (200 + 400 + 800 + 1_000) } } })
     expect(look({ ...deaf, retransmits: 0 }, Infinity, before).watch.deaf).toBeUndefined()
   })
 

@@ -1,0 +1,13 @@
+// keepwise, through undici's request().
+
+import { request } from 'undici'
+import { createPool } from '../../../dist/index.js'
+import { throughDispatcher } from '../senders.js'
+import { TRIPLE } from '../triple.js'
+
+export const title = 'keepwise'
+export const about = ''
+
+export function open() {
+  return throughDispatcher(request, createPool({ liveness: TRIPLE }).dispatcher)
+}
