@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
-/** Where what happens on a wire, in a kernel or in a server of its own kind is timed: one file after the other. */
+/**
+ * Where what happens on a wire, in a kernel or in a server of its own kind is timed: one file after the other. (What is dead is
+ * waited for, for seconds: that may as well be beside others.)
+ */
 const measured = ['liveness', 'replay', 'servers', 'support', 'wire'].map((folder) => `test/${folder}/**/*.test.ts`)
 
 export default defineConfig({
