@@ -1,27 +1,11 @@
-// Writes a run into docs/dead-peers.md: what stands between the two markers is replaced, the rest is written by hand and
-// stays.
+// Writes a run into docs/dead-peers.md.
 
-import { readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { describeMachine, describeVersions } from '../race/machine.js'
+import { writeMeasured } from '../wire/document.js'
+import { describeMachine, describeVersions } from '../wire/machine.js'
 import { sectionsOf } from './report.js'
 
-const FILE = fileURLToPath(new URL('../../docs/dead-peers.md', import.meta.url))
-const BEGIN = '<!-- measured: begin. Written by `npm run dead -- --write`; edit outside these two lines only. -->'
-const END = '<!-- measured: end -->'
-
 /** Returns the path it wrote to. */
-export function writeDocument(result) {
-  const text = readFileSync(FILE, 'utf8')
-  const begin = text.indexOf(BEGIN)
-  const end = text.indexOf(END)
-  if (begin < 0 || end < begin) throw new Error(`${FILE} lacks its two markers:\n${BEGIN}\n${END}`)
-  writeFileSync(
-    FILE,
-    `${text.slice(0, begin + BEGIN.length)}\n\n${sections(result).join('\n\n')}\n\n${text.slice(end)}`,
-  )
-  return FILE
-}
+export const writeDocument = (result) => writeMeasured('dead-peers.md', 'dead', sections(result))
 
 function sections({ options, day, machine, versions, verdicts }) {
   const { lanes, delay } = options

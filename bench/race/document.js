@@ -1,27 +1,12 @@
-// Writes a run into docs/race.md: what stands between the two markers is replaced, the rest is written by hand and stays.
+// Writes a run into docs/race.md.
 
-import { readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { writeMeasured } from '../wire/document.js'
+import { describeMachine, describeVersions } from '../wire/machine.js'
 import { describe } from './contestants/index.js'
-import { describeMachine, describeVersions } from './machine.js'
 import { SCENARIOS } from './scenarios.js'
 
-const FILE = fileURLToPath(new URL('../../docs/race.md', import.meta.url))
-const BEGIN = '<!-- measured: begin. Written by `npm run race -- --write`; edit outside these two lines only. -->'
-const END = '<!-- measured: end -->'
-
 /** Returns the path it wrote to. */
-export function writeDocument(result) {
-  const text = readFileSync(FILE, 'utf8')
-  const begin = text.indexOf(BEGIN)
-  const end = text.indexOf(END)
-  if (begin < 0 || end < begin) throw new Error(`${FILE} lacks its two markers:\n${BEGIN}\n${END}`)
-  writeFileSync(
-    FILE,
-    `${text.slice(0, begin + BEGIN.length)}\n\n${sections(result).join('\n\n')}\n\n${text.slice(end)}`,
-  )
-  return FILE
-}
+export const writeDocument = (result) => writeMeasured('race.md', 'race', sections(result))
 
 function sections({ options, trials }) {
   const { requests, lanes, delay, seed } = options

@@ -1,7 +1,7 @@
 // `npm run race`: keepwise and its peers in the race between a request and a server's idle timer, over a wire with a
 // length. `--help` lists the options.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chosen, main } from '../wire/main.js'
 import { draw } from './chart.js'
 import { names } from './contestants/index.js'
 import { writeDocument } from './document.js'
@@ -10,44 +10,20 @@ import { formatHeading, formatTrial } from './report.js'
 import { SCENARIOS } from './scenarios.js'
 import { runTrial } from './trial.js'
 
-try {
-  process.exitCode = await main(parseOptions(process.argv.slice(2)))
-} catch (error) {
-  console.error(`race failed: ${error.message}`)
-  process.exitCode = 2
-}
+await main({ script: 'race', usage: USAGE, parse: parseOptions, measure, publish })
 
-async function main(options) {
-  if (options.help) {
-    console.log(USAGE)
-    return 0
-  }
-  if (options.from) {
-    publish(JSON.parse(readFileSync(options.from, 'utf8')))
-    return 0
-  }
-  const lack = whatIsMissing()
-  if (lack) throw new Error(lack)
-
-  const { delay, requests, lanes, seed } = options
-  const selected = names.filter((name) => options.only.includes(name))
-  const contestants = selected.length > 0 ? selected : names
-  const scenarios = SCENARIOS.filter(({ name }) => options.only.includes(name))
-  const started = Date.now()
+async function measure(options) {
+  const { only, delay, requests, lanes, seed } = options
   const trials = []
-  for (const each of scenarios.length > 0 ? scenarios : SCENARIOS) {
+  for (const each of chosen(SCENARIOS, only, ({ name }) => name)) {
     const scenario = { ...each, aimed: options.aimed ?? each.aimed }
     console.log(formatHeading(scenario, options))
-    for (const contestant of contestants) {
+    for (const contestant of chosen(names, only, (name) => name)) {
       trials.push(await runTrial({ contestant, scenario, delay, requests, lanes, seed }))
       console.log(formatTrial(trials.at(-1)))
     }
   }
-  console.log(`\n${Math.round((Date.now() - started) / 1000)} s`)
-  const result = { options: { delay, requests, lanes, seed }, trials }
-  if (options.json) writeFileSync(options.json, JSON.stringify(result, null, 2))
-  if (options.write) publish(result)
-  return options.check && trials.some(isLost) ? 1 : 0
+  return { result: { options: { delay, requests, lanes, seed }, trials }, ok: !trials.some(isLost) }
 }
 
 /** keepwise heals every race, or is not what it says. */
@@ -57,11 +33,4 @@ function isLost({ contestant, failed, twice }) {
 
 function publish(result) {
   for (const path of [writeDocument(result), ...draw(result)]) console.log(`written: ${path}`)
-}
-
-/** One sentence, or undefined. */
-function whatIsMissing() {
-  if (process.platform !== 'linux') return 'The wire is made of Linux network namespaces: run this on Linux, as root.'
-  if (process.getuid() !== 0)
-    return 'The wire is made of network namespaces of its own, which takes root: sudo npm run race'
 }

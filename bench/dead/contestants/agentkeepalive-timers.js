@@ -1,7 +1,7 @@
 // agentkeepalive as it comes: it closes what has idled for 4 s, and gives up on what has been silent for 8 s.
 
 import AgentKeepAlive from 'agentkeepalive'
-import { throughAgents } from '../senders.js'
+import { throughAgents } from '../../wire/senders.js'
 
 export const title = 'agentkeepalive'
 export const about = '`keepAliveMsecs: 2000`'

@@ -1,7 +1,7 @@
 // agentkeepalive, without the timers by which it gives up on living and dead alike.
 
 import AgentKeepAlive from 'agentkeepalive'
-import { throughAgents } from '../senders.js'
+import { throughAgents } from '../../wire/senders.js'
 
 export const title = 'agentkeepalive'
 export const about = '`keepAliveMsecs: 2000`, its timers off'

@@ -2,7 +2,7 @@
 
 import { request } from 'undici'
 import { createPool } from '../../../dist/index.js'
-import { throughDispatcher } from '../senders.js'
+import { throughDispatcher } from '../../wire/senders.js'
 import { TRIPLE } from '../triple.js'
 
 export const title = 'keepwise'

@@ -1,7 +1,7 @@
 // agentkeepalive, the common replacement for http.Agent.
 
 import AgentKeepAlive, { HttpsAgent } from 'agentkeepalive'
-import { throughAgents } from '../senders.js'
+import { throughAgents } from '../../wire/senders.js'
 
 export const title = 'agentkeepalive'
 export const about = ''

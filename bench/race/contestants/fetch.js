@@ -1,6 +1,6 @@
 // Built-in fetch. This process must never import undici, which would replace the dispatcher of fetch.
 
-import { unexpected } from '../senders.js'
+import { unexpected } from '../../wire/senders.js'
 
 export const title = 'fetch'
 export const about = 'built into Node'

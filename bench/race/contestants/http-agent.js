@@ -2,7 +2,7 @@
 
 import http from 'node:http'
 import https from 'node:https'
-import { throughAgents } from '../senders.js'
+import { throughAgents } from '../../wire/senders.js'
 
 export const title = 'http.Agent'
 export const about = '`keepAlive: true`'

@@ -1,7 +1,7 @@
 // undici's Agent, through request().
 
 import { Agent, request } from 'undici'
-import { throughDispatcher } from '../senders.js'
+import { throughDispatcher } from '../../wire/senders.js'
 
 export const title = 'undici Agent'
 export const about = ''
