@@ -63,37 +63,41 @@ export function guard(event: string, listener: () => void): void {
   }
 }
 
-export class Events {
-  readonly #emitter = new EventEmitter<PoolEvents>()
+/** Listeners by the names of their events; each takes one payload. */
+type Listeners = Record<string, (payload: unknown) => void>
+type Names<Map> = keyof Map & string
+type Payload<Map, Name extends keyof Map> = Map[Name] extends (payload: infer Type) => void ? Type : never
+
+/** @typeParam Map an interface of listeners, by the names of their events */
+export class Events<Map extends { [Name in keyof Map]: (payload: never) => void } = PoolEvents> {
+  readonly #emitter = new EventEmitter<Listeners>()
 
   /** Whether an event is worth building. */
-  heard(event: PoolEvent): boolean {
+  heard(event: Names<Map>): boolean {
     return this.#emitter.listenerCount(event) > 0
   }
 
-  emit<Name extends PoolEvent>(event: Name, payload: Parameters<PoolEvents[Name]>[0]): void {
+  emit<Name extends Names<Map>>(event: Name, payload: Payload<Map, Name>): void {
     // One by one: the emitter itself stops at the first listener that throws.
-    for (const listener of this.#emitter.listeners(event)) {
-      guard(event, () => (listener as (payload: unknown) => void)(payload))
-    }
+    for (const listener of this.#emitter.listeners(event)) guard(event, () => listener(payload))
   }
 
-  on<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): void {
+  on<Name extends Names<Map>>(event: Name, listener: Map[Name]): void {
     this.#emitter.on(event, listener as never)
   }
 
-  off<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): void {
+  off<Name extends Names<Map>>(event: Name, listener: Map[Name]): void {
     const isMeant = (each: unknown): boolean => each === listener || (each as Once).listener === listener
     const found = this.#emitter.listeners(event).find(isMeant)
-    if (found !== undefined) this.#emitter.off(event, found)
+    if (found !== undefined) this.#emitter.off(event, found as never)
   }
 
   /** For one event only. The emitter's own `once` cannot be told apart by the loop above, so this is one of ours. */
-  once<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): void {
+  once<Name extends Names<Map>>(event: Name, listener: Map[Name]): void {
     const once: Once = Object.assign(
-      (payload: unknown) => {
+      (payload: never) => {
         this.#emitter.off(event, once as never)
-        ;(listener as (payload: unknown) => void)(payload)
+        listener(payload)
       },
       { listener },
     )
@@ -102,4 +106,4 @@ export class Events {
 }
 
 /** A listener that takes itself off, and the one it stands for. */
-type Once = ((payload: unknown) => void) & { readonly listener: unknown }
+type Once = ((payload: never) => void) & { readonly listener: unknown }

@@ -1,7 +1,6 @@
 /**
  * The events of a kept server, typed; otherwise as those of a pool.
  */
-import { Events } from '../events.js'
 import type { PeerEvidence } from '../liveness/evidence.js'
 import type { ClientSnapshot, During } from './snapshot.js'
 
@@ -17,14 +16,3 @@ export interface ServerEvents {
 }
 
 export type ServerEvent = keyof ServerEvents
-
-/** What `Events` is for these events: it looks at no name itself. */
-export interface ServerEmitter {
-  heard(event: ServerEvent): boolean
-  emit<Name extends ServerEvent>(event: Name, payload: Parameters<ServerEvents[Name]>[0]): void
-  on<Name extends ServerEvent>(event: Name, listener: ServerEvents[Name]): void
-  once<Name extends ServerEvent>(event: Name, listener: ServerEvents[Name]): void
-  off<Name extends ServerEvent>(event: Name, listener: ServerEvents[Name]): void
-}
-
-export const createEmitter = (): ServerEmitter => new Events() as unknown as ServerEmitter

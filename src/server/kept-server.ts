@@ -6,6 +6,7 @@ import net, { type Socket } from 'node:net'
 import { Agenda } from '../agenda.js'
 import type { Clock } from '../clock.js'
 import { OptionError } from '../errors.js'
+import { Events } from '../events.js'
 import { codeOf, type DeathCause, deathCause, evidenceOf } from '../liveness/evidence.js'
 import { Monitor } from '../liveness/monitor.js'
 import type { Native } from '../liveness/native.js'
@@ -17,7 +18,7 @@ import type { Announcer } from './announce.js'
 import { Closing } from './closing.js'
 import { AcceptedConnection, type Host } from './connection.js'
 import { DeadClientError } from './dead-client.js'
-import { createEmitter, type ServerEvent, type ServerEvents } from './events.js'
+import type { ServerEvent, ServerEvents } from './events.js'
 import { descriptorOf } from './handle.js'
 import { type CloseOptions, type KeepAliveOptions, resolveClose, resolveKeepAlive } from './options.js'
 import { type Left, ServerCounters, type ServerStats } from './stats.js'
@@ -44,7 +45,7 @@ export function keep(server: unknown, options: unknown, tools: ServerTools): Kep
 
 export class KeptServer {
   readonly #server: AnyServer
-  readonly #emitter = createEmitter()
+  readonly #emitter = new Events<ServerEvents>()
   readonly #connections = new Set<AcceptedConnection>()
   /** Of a TLS server: TCP connections, be TLS ready on them or not. */
   readonly #raw = new Set<Socket>()
