@@ -79,6 +79,26 @@ export function applyLiveness(
   }
 }
 
+/**
+ * Puts back on a socket what `applyLiveness` has set, or found there, and somebody has changed since.
+ *
+ * @param applied what `applyLiveness` returned
+ */
+export function restoreLiveness(
+  socket: Socket,
+  fd: number,
+  plan: LivenessPlan,
+  native: Native | undefined,
+  { idle, interval, probes }: AppliedLiveness,
+): void {
+  applyLiveness(socket, fd, plan, native)
+  // What was found is nobody's plan, and would stay as it is now.
+  if (plan.kind !== 'system' || native === undefined || idle === undefined || interval === undefined) return
+  native.setInt(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle / 1000)
+  native.setInt(fd, IPPROTO_TCP, TCP_KEEPINTVL, interval / 1000)
+  if (probes !== undefined) native.setInt(fd, IPPROTO_TCP, TCP_KEEPCNT, probes)
+}
+
 /** Switches keepalive on and leaves the values alone. */
 function applySystem(socket: Socket, fd: number, native: Native | undefined): AppliedLiveness {
   if (native?.setInt(fd, SOL_SOCKET, SO_KEEPALIVE, 1) === 0) return readBack(fd, native) ?? off

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.js'
 import { askAtOnce } from '../liveness/ask.js'
 import type { Native } from '../liveness/native.js'
 import type { LivenessPlan } from '../liveness/presets.js'
-import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
+import { type AppliedLiveness, applyLiveness, restoreLiveness } from '../liveness/settings.js'
 import { hasFin, type KernelTally, type KernelView, type TcpInfoReader } from '../liveness/tcp-info.js'
 import type { Signs } from '../liveness/vital-signs.js'
 import type { Evidence } from '../replay/verdict.js'
@@ -130,7 +130,7 @@ export class SocketLink implements Link {
   /** Puts Ti, Td and Nm back, which somebody who had the socket has set, be it to ask the peer at once. */
   askAsUsual(): void {
     const { plan, native } = this.#tools
-    applyLiveness(this.socket, descriptorOf(this.socket), plan, native)
+    restoreLiveness(this.socket, descriptorOf(this.socket), plan, native, this.liveness)
   }
 
   letGo(): void {

@@ -3,11 +3,13 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../src/clock.js'
-import type { Native } from '../../src/liveness/native.js'
+import { loadNative, type Native } from '../../src/liveness/native.js'
+import { planOf } from '../../src/liveness/presets.js'
 import { TcpInfoReader } from '../../src/liveness/tcp-info.js'
 import type { Evidence } from '../../src/replay/verdict.js'
 import type { LinkEnding } from '../../src/wire/link.js'
 import { SocketLink } from '../../src/wire/socket-link.js'
+import { itWith } from '../support/requirements.js'
 
 /** A kernel that knows no socket. */
 const silent: Native = {
@@ -46,6 +48,35 @@ it('hears an error that nobody else listens to, and tells its owner when the soc
   await new Promise((resolve) => socket.on('close', resolve))
   expect(endings).toEqual([{ error, fin: false, finAge: undefined, silence: undefined }])
 })
+
+const TCP = 6
+/** Ti and Td in seconds, and Nm, as the kernel has them. */
+const TRIPLE = [4, 5, 6]
+
+for (const option of ['system', { idle: 40_000, interval: 7_000, probes: 4 }] as const)
+  itWith(['linux', 'koffi'], `has its peer asked at once, and then as usual: ${JSON.stringify(option)}`, async () => {
+    const native = loadNative().native as Native
+    const socket = await connected()
+    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle
+    const triple = () => TRIPLE.map((name) => native.getInt(fd, TCP, name))
+    const tools = { plan: planOf(option), clock: systemClock, native, tcpInfo: new TcpInfoReader(native) }
+    const link = new SocketLink(socket, tools)
+    const usual = triple()
+    expect(usual.map((value, index) => (index < 2 ? value * 1000 : value))).toEqual([
+      link.liveness.idle,
+      link.liveness.interval,
+      link.liveness.probes,
+    ])
+    expect(link.ask()).toBe(true)
+    expect(triple()[0]).toBe(1)
+    // Somebody else has a say, too.
+    socket.setKeepAlive(true, 3_000)
+    link.askAsUsual()
+    expect(triple()).toEqual(usual)
+    expect(link.signs()).toMatchObject({ probes: 0, retransmits: 0, unacknowledged: 0 })
+    socket.destroy()
+    expect([link.ask(), link.signs()]).toEqual([false, undefined])
+  })
 
 it('leaves nothing on a socket that it lets go', async () => {
   const socket = await connected()
