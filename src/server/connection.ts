@@ -10,8 +10,8 @@ import type { LivenessPlan } from '../liveness/presets.js'
 import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
 import type { TcpInfoReader } from '../liveness/tcp-info.js'
 import type { Patience, Signs } from '../liveness/vital-signs.js'
+import { descriptorOf, wireOf } from '../wire/handle.js'
 import type { Announcer, Terms } from './announce.js'
-import { descriptorOf, wireBytesWritten } from './handle.js'
 import { Idling, type IdlingHost, type IdlingOwner } from './idling.js'
 import type { ClientSnapshot, During } from './snapshot.js'
 import type { ServerCounters } from './stats.js'
@@ -181,7 +181,7 @@ export class AcceptedConnection extends AgendaItem implements Peer, IdlingOwner 
   isArriving(): boolean {
     const signs = this.signs()
     // Of an accepted connection no SYN is counted, though `acknowledged` is less one for it.
-    return signs !== undefined && signs.acknowledged + 1 < wireBytesWritten(this.socket)
+    return signs !== undefined && signs.acknowledged + 1 < (wireOf(this.socket)?.bytesWritten ?? 0)
   }
 
   /** Out of turn: a server, which does not choose between its connections, has no use for it. */

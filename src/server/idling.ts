@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '../clock.js'
 import type { Native } from '../liveness/native.js'
-import { descriptorOf, wireBytesWritten } from './handle.js'
+import { descriptorOf, wireOf } from '../wire/handle.js'
 
 export interface IdlingHost {
   readonly clock: Clock
@@ -61,7 +61,7 @@ export class Idling {
     const { socket } = this.owner
     this.since = this.host.clock.now()
     this.#readLately = this.#readBefore = socket.bytesRead
-    const written = wireBytesWritten(socket)
+    const written = wireOf(socket)?.bytesWritten ?? 0
     this.#isArriving = written - this.#writtenBefore > FIRST_FLIGHT
     this.#writtenBefore = written
     this.#isPutOff = false

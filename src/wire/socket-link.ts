@@ -11,6 +11,7 @@ import { type AppliedLiveness, applyLiveness, restoreLiveness } from '../livenes
 import { hasFin, type KernelTally, type KernelView, type TcpInfoReader } from '../liveness/tcp-info.js'
 import type { Signs } from '../liveness/vital-signs.js'
 import type { Evidence } from '../replay/verdict.js'
+import { descriptorOf, wireOf } from './handle.js'
 import type { Link, LinkEnding, LinkOwner } from './link.js'
 import { type WireCount, Witness } from './witness.js'
 
@@ -195,22 +196,6 @@ export class SocketLink implements Link {
 
 /** Where nothing counts them: a difference of two is no number, and proves nothing. */
 const uncounted: WireCount = { bytesRead: Number.NaN, bytesWritten: Number.NaN }
-
-type Handle = Partial<WireCount> & { readonly fd?: number; readonly _parent?: Partial<WireCount> }
-
-const handleOf = (socket: Socket): Handle | null | undefined => (socket as Socket & { _handle?: Handle | null })._handle
-
-/** Read anew for every call: descriptors are reused by the system. -1 for none. */
-function descriptorOf(socket: Socket): number {
-  return handleOf(socket)?.fd ?? -1
-}
-
-/** What counts the bytes of a socket, while it is open. */
-function wireOf(socket: Socket): WireCount | undefined {
-  const handle = handleOf(socket)
-  const wire = socket instanceof TLSSocket ? handle?._parent : handle
-  return typeof wire?.bytesWritten === 'number' ? (wire as WireCount) : undefined
-}
 
 function destroyAfterLook(this: LinkedSocket, ...rest: Parameters<Destroy>): void {
   this[LINK].lastLook()
