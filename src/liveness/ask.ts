@@ -6,9 +6,8 @@
  * the connection has been silent for a second. Ti is to be put back when the answer is there.
  */
 import type { Native } from './native.js'
+import { IPPROTO_TCP, TCP_KEEPIDLE } from './socket-options.js'
 
-const IPPROTO_TCP = 6
-const TCP_KEEPIDLE = 4
 const SHORTEST_IDLE_SECONDS = 1
 
 /**

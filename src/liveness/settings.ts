@@ -10,6 +10,16 @@ import { Socket } from 'node:net'
 import type { Native } from './native.js'
 import type { LivenessPlan, LivenessSetting } from './presets.js'
 import { retransmitCap, systemRetries } from './retransmission.js'
+import {
+  IPPROTO_TCP,
+  SO_KEEPALIVE,
+  SOL_SOCKET,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
+  TCP_RTO_MAX_MS,
+  TCP_USER_TIMEOUT,
+} from './socket-options.js'
 import { systemLiveness } from './system.js'
 
 /** TCP keepalive as it stands on one socket; times in milliseconds. */
@@ -28,15 +38,6 @@ export interface AppliedLiveness {
    */
   readonly source: 'kernel' | 'node' | 'idle-only' | 'off' | 'unsupported'
 }
-
-const SOL_SOCKET = 1
-const SO_KEEPALIVE = 9
-const IPPROTO_TCP = 6
-const TCP_KEEPIDLE = 4
-const TCP_KEEPINTVL = 5
-const TCP_KEEPCNT = 6
-const TCP_USER_TIMEOUT = 18
-const TCP_RTO_MAX_MS = 44
 
 /** Whether this Node's `setKeepAlive` takes interval and count. */
 export const nodeSetsTriple: boolean = Socket.prototype.setKeepAlive.length >= 4

@@ -3,7 +3,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import type { LivenessTriple } from './presets.js'
+import type { LivenessPlan, LivenessTriple } from './presets.js'
 
 /** Reaches outside, one function each, so that tests can stand in for another system. */
 export interface SystemAccess {
@@ -48,6 +48,12 @@ export function systemLiveness(system: SystemAccess = thisSystem): SystemLivenes
     default:
       return { ...BSD_DEFAULT, source: 'default' }
   }
+}
+
+/** Ti of a plan; undefined where nothing probes. */
+export function probedAfter(plan: LivenessPlan, system: () => LivenessTriple = systemLiveness): number | undefined {
+  if (plan.kind === 'off') return undefined
+  return plan.kind === 'set' ? plan.idle : system().idle
 }
 
 function orDefault(fallback: LivenessTriple, read: () => SystemLiveness): SystemLiveness {

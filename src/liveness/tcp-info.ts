@@ -2,6 +2,7 @@
  * What the Linux kernel knows of a connection: TCP_INFO, one system call.
  */
 import type { Native } from './native.js'
+import { IPPROTO_TCP, TCP_INFO } from './socket-options.js'
 import type { Signs } from './vital-signs.js'
 
 /**
@@ -56,8 +57,6 @@ export function hasFin({ bytesReceived, unread }: KernelTally, bytesRead: number
   return bytesReceived - unread - bytesRead === 1
 }
 
-const IPPROTO_TCP = 6
-const TCP_INFO = 11
 const ESTABLISHED = 1
 const CLOSE = 7
 

@@ -11,7 +11,7 @@ import {
   named,
 } from '../liveness/middleboxes.js'
 import { type LivenessOption, planOf } from '../liveness/presets.js'
-import { systemLiveness } from '../liveness/system.js'
+import { probedAfter } from '../liveness/system.js'
 import { nearest, show } from './checks.js'
 
 /** The names, as a list. */
@@ -33,12 +33,5 @@ function unknownName(name: unknown): OptionError {
 
 /** The one that ends an idle connection first, probed as `liveness` has it; undefined where none does. */
 export function idleLimitOf(through: readonly MiddleboxName[], liveness: LivenessOption): NamedMiddlebox | undefined {
-  return through.length === 0 ? undefined : firstToEnd(through.map(named), probedAfter(liveness))
-}
-
-/** Ti; undefined where nothing probes. */
-function probedAfter(liveness: LivenessOption): number | undefined {
-  const plan = planOf(liveness)
-  if (plan.kind === 'off') return undefined
-  return plan.kind === 'set' ? plan.idle : systemLiveness().idle
+  return through.length === 0 ? undefined : firstToEnd(through.map(named), probedAfter(planOf(liveness)))
 }

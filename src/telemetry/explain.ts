@@ -8,6 +8,7 @@ import { named } from '../liveness/middleboxes.js'
 import { type LivenessPlan, type LivenessTuning, planOf } from '../liveness/presets.js'
 import type { AppliedLiveness } from '../liveness/settings.js'
 import { type SystemLiveness, systemLiveness } from '../liveness/system.js'
+import { deadAfter } from '../liveness/vital-signs.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
@@ -177,7 +178,7 @@ function explainLiveness(
     asked: kind === 'set' ? (asked as LivenessTuning) : 'system',
     applied,
     system,
-    deadAfter: idle + interval * probes,
+    deadAfter: deadAfter({ idle, interval, probes }),
     probesPerHour: Math.ceil((connections * HOUR) / (applied?.idle ?? idle)),
   }
 }

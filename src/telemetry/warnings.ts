@@ -5,7 +5,7 @@
 import { firstToEnd, keepsAwake, type Middlebox, type MiddleboxName, named } from '../liveness/middleboxes.js'
 import type { LivenessPlan } from '../liveness/presets.js'
 import type { AppliedLiveness } from '../liveness/settings.js'
-import type { SystemLiveness } from '../liveness/system.js'
+import { probedAfter, type SystemLiveness } from '../liveness/system.js'
 import type { ResolvedOptions } from '../options/pool-options.js'
 
 export type WarningCode =
@@ -83,14 +83,11 @@ export function warningsOf(situation: Situation): Warning[] {
 const COMMON = (['azure-lb', 'aws-nlb', 'gcp'] satisfies MiddleboxName[]).map(named)
 
 /** Ti; undefined where nothing probes. */
-function probedAfter({ plan, system }: Situation): number | undefined {
-  if (plan.kind === 'off') return undefined
-  return plan.kind === 'set' ? plan.idle : system.idle
-}
+const idleOf = ({ plan, system }: Situation): number | undefined => probedAfter(plan, () => system)
 
 function forgotten(situation: Situation): string | undefined {
   const { through, idleTimeout, headersTimeout } = situation
-  const idle = probedAfter(situation)
+  const idle = idleOf(situation)
   const isNamed = through.length > 0
   // A connection is silent while it idles, and while its response is waited for.
   const silence = isNamed ? Math.max(idleTimeout, headersTimeout || Infinity) : idleTimeout
@@ -159,7 +156,7 @@ function timeoutFirst({ deadAfter, headersTimeout }: Situation): string | undefi
 /** Ti is to be two to three times as long as the longest silence that is to be expected. */
 function chatty(situation: Situation): string | undefined {
   const { longestWait } = situation
-  const idle = probedAfter(situation)
+  const idle = idleOf(situation)
   if (longestWait === undefined || idle === undefined || idle >= 2 * longestWait) return undefined
   return (
     `Responses were waited for up to ${longestWait.toFixed(0)} ms, and a connection that is silent for ${idle} ms is ` +
