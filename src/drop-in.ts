@@ -76,7 +76,21 @@ class HttpsAgentClass extends PoolHttpsAgent {
 Object.defineProperty(HttpAgentClass, 'name', { value: 'HttpAgent' })
 Object.defineProperty(HttpsAgentClass, 'name', { value: 'HttpsAgent' })
 
+/**
+ * In place of `http.Agent`: node's options and every option of a pool. Each has a pool of its own, `agent.pool`.
+ *
+ * @throws OptionError for a value that an option cannot take; node's own errors for some of node's own options
+ * @class
+ */
 export const HttpAgent = callable(HttpAgentClass, http.Agent, PoolHttpAgent.prototype)
+/** What `new HttpAgent()` makes: an `http.Agent` with a `pool`. */
 export type HttpAgent = HttpAgentClass
+/**
+ * In place of `https.Agent`: node's options and every option of a pool. Each has a pool of its own, `agent.pool`.
+ *
+ * @throws OptionError for a value that an option cannot take; node's own errors for some of node's own options
+ * @class
+ */
 export const HttpsAgent = callable(HttpsAgentClass, https.Agent as never, PoolHttpsAgent.prototype)
+/** What `new HttpsAgent()` makes: an `https.Agent` with a `pool`. */
 export type HttpsAgent = HttpsAgentClass

@@ -17,10 +17,13 @@ export type KeepwiseErrorCode =
   | 'ERR_KEEPWISE_PEER_DEAD'
   | 'ERR_KEEPWISE_CLOSED'
 
+/** The base of all errors of keepwise: `error instanceof KeepwiseError`. */
 export class KeepwiseError extends Error {
+  /** The name of its class. */
   override readonly name: string = 'KeepwiseError'
 
   constructor(
+    /** What to match on. */
     readonly code: KeepwiseErrorCode,
     message: string,
     cause?: unknown,
@@ -49,11 +52,17 @@ export class OptionError extends KeepwiseError {
 
 /** How an origin stood when a request to it failed for want of a connection. */
 export interface OriginState {
+  /** `https://example.com` */
   readonly origin: string
+  /** Connections with a request on them. */
   readonly active: number
+  /** Connections with nothing to do. */
   readonly idle: number
+  /** Connections being opened. */
   readonly dialing: number
+  /** Requests that wait for a connection. */
   readonly waiting: number
+  /** The option. */
   readonly maxConnections: number
 }
 
@@ -65,7 +74,9 @@ export class AcquireTimeoutError extends KeepwiseError {
   override readonly name = 'AcquireTimeoutError'
 
   constructor(
+    /** The origin when it happened. */
     readonly state: OriginState,
+    /** Milliseconds it waited. */
     readonly waited: number,
     cause?: unknown,
   ) {
@@ -83,6 +94,7 @@ export class QueueFullError extends KeepwiseError {
   override readonly name = 'QueueFullError'
 
   constructor(
+    /** The origin when it happened. */
     readonly state: OriginState,
     maxWaiting: number,
   ) {
@@ -99,7 +111,9 @@ export class ConnectError extends KeepwiseError {
   override readonly name = 'ConnectError'
 
   constructor(
+    /** The origin when it happened. */
     readonly state: OriginState,
+    /** Milliseconds it was tried for. */
     readonly elapsed: number,
     reason: string,
   ) {
@@ -125,12 +139,17 @@ export interface ReplayVerdict {
 /** A connection failed under a request. It is the cause of the error that the caller sees (UND_ERR_SOCKET, …). */
 export class ConnectionError extends KeepwiseError {
   override readonly name: string = 'ConnectionError'
+  /** What became of the request, as far as it can be told. */
   readonly verdict: Verdict
+  /** What the verdict stands on; undefined where the request was never begun. */
   readonly evidence: Evidence | undefined
+  /** Why it was not sent again. */
   readonly refusal: ReplayRefusal
+  /** How long the connection had idled before the request, in milliseconds. */
   readonly idleBefore: number
 
   constructor(
+    /** The connection when it failed. */
     readonly connection: ConnectionSnapshot,
     reason: string,
     replay: ReplayVerdict,

@@ -8,9 +8,10 @@ import type { CloseReason } from './reasons.js'
 import type { Evidence, Verdict } from './replay/verdict.js'
 import type { ConnectionSnapshot } from './snapshot.js'
 
+/** The events of a pool: the name of each, and the type of its listeners. */
 export interface PoolEvents {
-  /** A connection was opened and tuned. */
-  open: (event: { readonly connection: ConnectionSnapshot }) => void
+  /** A connection was opened and tuned: by the pool's attempt of that number, in `dialTime` milliseconds. */
+  open: (event: { readonly connection: ConnectionSnapshot; readonly dial: number; readonly dialTime: number }) => void
   /** A connection has nothing to do and is kept. */
   idle: (event: { readonly connection: ConnectionSnapshot }) => void
   /** A connection left the pool; `error` is what broke it, if anything did. */
@@ -48,7 +49,16 @@ export interface PoolEvents {
   wait: (event: { readonly origin: string; readonly waiting: number }) => void
 }
 
+/** The name of an event of a pool. */
 export type PoolEvent = keyof PoolEvents
+
+/** What else is told inside, to those who measure. */
+export interface InnerEvents extends PoolEvents {
+  /** One who stood in line was given a connection, after `waited` milliseconds. */
+  served: (event: { readonly origin: string; readonly waited: number }) => void
+  /** A connection could not be opened; the attempt took `dialTime` milliseconds. */
+  dialFailed: (event: { readonly origin: string; readonly dialTime: number; readonly error: Error }) => void
+}
 
 /** Runs a listener; what it throws becomes a process warning. */
 export function guard(event: string, listener: () => void): void {
@@ -66,20 +76,33 @@ export function guard(event: string, listener: () => void): void {
 /** Listeners by the names of their events; each takes one payload. */
 type Listeners = Record<string, (payload: unknown) => void>
 type Names<Map> = keyof Map & string
-type Payload<Map, Name extends keyof Map> = Map[Name] extends (payload: infer Type) => void ? Type : never
+export type Payload<Map, Name extends keyof Map> = Map[Name] extends (payload: infer Type) => void ? Type : never
+
+/** Where events go besides to listeners. */
+export interface Outlet<Map> {
+  /** Whether an event is worth building for it; false for one that it does not know. */
+  heard(event: Names<Map>): boolean
+  publish<Name extends Names<Map>>(event: Name, payload: Payload<Map, Name>): void
+}
 
 /** @typeParam Map an interface of listeners, by the names of their events */
 export class Events<Map extends { [Name in keyof Map]: (payload: never) => void } = PoolEvents> {
   readonly #emitter = new EventEmitter<Listeners>()
+  readonly #outlet: Outlet<Map> | undefined
+
+  constructor(outlet?: Outlet<Map>) {
+    this.#outlet = outlet
+  }
 
   /** Whether an event is worth building. */
   heard(event: Names<Map>): boolean {
-    return this.#emitter.listenerCount(event) > 0
+    return this.#emitter.listenerCount(event) > 0 || this.#outlet?.heard(event) === true
   }
 
   emit<Name extends Names<Map>>(event: Name, payload: Payload<Map, Name>): void {
     // One by one: the emitter itself stops at the first listener that throws.
     for (const listener of this.#emitter.listeners(event)) guard(event, () => listener(payload))
+    if (this.#outlet?.heard(event)) this.#outlet.publish(event, payload)
   }
 
   on<Name extends Names<Map>>(event: Name, listener: Map[Name]): void {

@@ -1,5 +1,7 @@
 /**
- * keepwise: keepalive-aware connection pooling.
+ * Keepalive-aware connection pooling: `import { createPool } from 'keepwise'`.
+ *
+ * @module keepwise
  */
 import './builtin-fetch-first.js'
 import { systemClock } from './clock.js'
@@ -17,6 +19,14 @@ export function createPool(options?: PoolOptions): Pool {
 }
 
 export type { PoolHttpAgent, PoolHttpsAgent } from './agent/agents.js'
+export {
+  type AcquireMessage,
+  type ChannelMessage,
+  type ChannelMessages,
+  channelNames,
+  type DialMessage,
+  tracingNames,
+} from './channels.js'
 export { HttpAgent, HttpsAgent } from './drop-in.js'
 export {
   AcquireTimeoutError,
@@ -43,6 +53,7 @@ export type { ConnectOptions } from './options/connect.js'
 export type { PoolOptions } from './options/pool-options.js'
 export type { Pool } from './pool.js'
 export { type CloseReason, closeReasons } from './reasons.js'
+export type { PoolIdentity } from './registry.js'
 export type { ReplayLevel, ReplayRefusal } from './replay/permission.js'
 export type { Evidence, Verdict } from './replay/verdict.js'
 export type { ConnectionSnapshot } from './snapshot.js'

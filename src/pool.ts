@@ -2,6 +2,7 @@
  * The pool as its users have it: its faces, its events, its numbers, its life.
  */
 import type { AgentOptions } from 'node:https'
+import { inspect } from 'node:util'
 import { type Dispatcher, errors } from 'undici'
 import { PoolHttpAgent, PoolHttpsAgent } from './agent/agents.js'
 import type { AgentGround } from './agent/face.js'
@@ -19,7 +20,9 @@ import { TcpInfoReader } from './liveness/tcp-info.js'
 import { show } from './options/checks.js'
 import type { PoolOptions, ResolvedOptions } from './options/pool-options.js'
 import { PoolCore } from './pool/pool-core.js'
+import { list } from './registry.js'
 import { type Explanation, explain } from './telemetry/explain.js'
+import { lineOf } from './telemetry/line.js'
 import { type PoolStats, statsOf } from './telemetry/stats.js'
 import { Addresses } from './wire/addresses.js'
 import { socketDialer } from './wire/dialer.js'
@@ -37,6 +40,7 @@ export interface Ground {
 /** What the built-in `fetch` calls a dispatcher: with @types/node, the types of another version of undici. */
 type FetchDispatcher = RequestInit extends { dispatcher?: infer Type } ? NonNullable<Type> : unknown
 
+/** A pool of persistent HTTP/1.1 connections: what `createPool` returns. `await using` closes it. */
 export class Pool {
   /** For `fetch(url, { dispatcher })`, and for undici's own `request`, `stream`, `fetch` and the rest. */
   readonly dispatcher: Dispatcher & FetchDispatcher
@@ -44,6 +48,7 @@ export class Pool {
   readonly capabilities: Capabilities
   readonly #core: PoolCore
   readonly #ground: AgentGround
+  readonly #unlist: () => void
   #httpAgent: PoolHttpAgent | undefined
   #httpsAgent: PoolHttpsAgent | undefined
 
@@ -65,6 +70,7 @@ export class Pool {
     })
     this.#ground = { core: this.#core, tools, addresses, movable: knowsNode() }
     this.capabilities = capabilitiesOf(native, this.#ground.movable)
+    this.#unlist = list(this)
     this.dispatcher = new KeepwiseDispatcher(this.#core) as unknown as Dispatcher & FetchDispatcher
   }
 
@@ -85,19 +91,42 @@ export class Pool {
     return this.#httpsAgent
   }
 
+  /** Number of the pool in its process, from 1: with `name` it stands in channel messages and records. */
+  get id(): number {
+    return this.#core.identity.id
+  }
+
+  /** The option `name`: what the pool is called in metrics, messages and lines. */
+  get name(): string {
+    return this.#core.identity.name
+  }
+
+  /** Has a listener called whenever the event is emitted. What it throws becomes a process warning. */
   on<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): this {
-    this.#core.events.on(event, listener)
+    this.#core.events.on(event, listener as never)
     return this
   }
 
+  /** Has a listener called the next time the event is emitted, and not again. */
   once<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): this {
-    this.#core.events.once(event, listener)
+    this.#core.events.once(event, listener as never)
     return this
   }
 
+  /** Takes a listener off. */
   off<Name extends PoolEvent>(event: Name, listener: PoolEvents[Name]): this {
-    this.#core.events.off(event, listener)
+    this.#core.events.off(event, listener as never)
     return this
+  }
+
+  /** One line of state, for a log; `console.log(pool)` prints it as well. */
+  toString(): string {
+    const { over, closing } = this.#core
+    return lineOf(this.name, this.stats(), over ? 'closed' : closing ? 'closing' : 'open')
+  }
+
+  [inspect.custom](): string {
+    return this.toString()
   }
 
   /** Numbers as they are now, and counted since the pool was made; for the whole pool and per origin. */
@@ -145,15 +174,18 @@ export class Pool {
   }
 
   /** Takes no more requests, finishes those it took, closes what is idle; resolves when all connections are closed. */
-  close(): Promise<void> {
-    return this.#core.close()
+  async close(): Promise<void> {
+    await this.#core.close()
+    this.#unlist()
   }
 
   /** Closes everything now: requests that run or wait fail with `error`, or with `ERR_KEEPWISE_CLOSED`. */
   destroy(error?: Error): void {
+    this.#unlist()
     void this.#core.destroy(error ?? new ClosedError('destroyed', new errors.ClientDestroyedError()))
   }
 
+  /** `close()`, by `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -3,12 +3,17 @@
  */
 import type { AppliedLiveness } from './liveness/settings.js'
 
+/** A connection as it was at one moment. */
 export interface ConnectionSnapshot {
   /** Counts up within one pool, from 1. */
   readonly id: number
+  /** `https://example.com` */
   readonly origin: string
+  /** Port of this end; undefined for a Unix domain socket. */
   readonly localPort: number | undefined
+  /** IP address of the other end; undefined for a Unix domain socket. */
   readonly remoteAddress: string | undefined
+  /** Port of the other end; undefined for a Unix domain socket. */
   readonly remotePort: number | undefined
   /** Milliseconds since it was opened. */
   readonly age: number

@@ -72,6 +72,7 @@ function optionsOf(options: Options | string, port: unknown, localAddress: unkno
   return typeof options === 'string' ? { host: options, port, localAddress } : options
 }
 
+/** An `http.Agent` whose connections are those of a pool: `pool.httpAgent`. */
 export class PoolHttpAgent extends http.Agent {
   /** @param ground of the pool that it belongs to; undefined if it is to be adopted by one of its own */
   constructor(ground: AgentGround | undefined, options: http.AgentOptions) {
@@ -79,6 +80,7 @@ export class PoolHttpAgent extends http.Agent {
     if (ground !== undefined) adopt(this, PoolHttpAgent.prototype, ground, ground.core.options.maxIdleConnections)
   }
 
+  /** Called by node for each request: gives it a connection, or has it wait for one. */
   addRequest(request: http.ClientRequest, options: Options | string, port?: unknown, localAddress?: unknown): void {
     faceOf(this).addRequest(request, optionsOf(options, port, localAddress))
   }
@@ -106,16 +108,24 @@ export class PoolHttpAgent extends http.Agent {
     return faceOf(this).core.close()
   }
 
+  /** `close()`, by `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 }
 
-/** https.Agent is a class of its own in node: this one gets the methods of the other all the same. */
+/**
+ * An `https.Agent` whose connections are those of a pool: `pool.httpsAgent`. It is a class of its own in node; this one gets the
+ * methods of the other all the same.
+ */
 export class PoolHttpsAgent extends https.Agent {
+  /** As of `PoolHttpAgent`. */
   declare readonly addRequest: PoolHttpAgent['addRequest']
+  /** As of `PoolHttpAgent`. */
   declare readonly removeSocket: PoolHttpAgent['removeSocket']
+  /** As of `PoolHttpAgent`. */
   declare readonly close: PoolHttpAgent['close']
+  /** `close()`, by `await using`. */
   declare readonly [Symbol.asyncDispose]: PoolHttpAgent['close']
 
   /** @param ground of the pool that it belongs to; undefined if it is to be adopted by one of its own */

@@ -18,6 +18,7 @@ import type { Connection } from '../pool/connection.js'
 import { requestEnd } from '../pool/ending.js'
 import { type Casualty, explainDeath, type Finding, investigate, isPerhapsUnasked } from '../pool/investigate.js'
 import type { PoolCore } from '../pool/pool-core.js'
+import type { RequestEnded } from '../pool/request-watch.js'
 import { Waiter } from '../pool/waiter.js'
 import { MOST_REPLAYS, type RequestEnd } from '../replay/permission.js'
 import type { Dialer } from '../wire/link.js'
@@ -102,6 +103,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** The socket is new, and its 'connect' has not been told to its caller yet. */
   private unannounced = false
   private watched: WatchedRequest | undefined = undefined
+  /** Tells those who measure; undefined where nobody does. */
+  private ended: RequestEnded | undefined = undefined
 
   constructor(
     readonly agent: ExchangeAgent,
@@ -119,7 +122,9 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   }
 
   start(): void {
-    this.agent.core.taken()
+    const { core } = this.agent
+    core.taken()
+    this.ended = core.requests.began(this.route.origin.target.origin, this.request.method)
     this.starting = true
     this.acquire()
     this.starting = false
@@ -212,7 +217,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       this.plugIn(tap)
       this.noteEnd(connection)
       if (error !== undefined && stage === 'answered') this.explainRest(connection, error)
-      if (tap.pass()) this.settle()
+      if (tap.pass()) this.settle(error)
       this.written?.fail()
     } else if (stage === 'sent') this.diedUnder(connection, tap, word, error)
     else this.diedBefore(connection, tap, word, error)
@@ -483,7 +488,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     this.explain(connection, error, replay)
     if (tap === undefined) return
     this.agent.loses(this, tap.socket)
-    if (tap.pass()) this.settle()
+    if (tap.pass()) this.settle(error)
     this.written?.fail()
   }
 
@@ -571,7 +576,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (this.settled) return
     const { request, context } = this
     const { destroyed } = request
-    this.settle()
+    this.settle(error)
     const tell = (): void => failWithoutSocket(request, error, this.time.isOver)
     // One that is destroyed may be aborted in the same turn: node tells of that first.
     const tellInTurn = (): void => (destroyed ? process.nextTick(tell) : tell())
@@ -579,13 +584,21 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     else context.runInAsyncScope(tellInTurn)
   }
 
-  private settle(): void {
+  private settle(error?: Error): void {
     if (this.settled) return
     const { core } = this.agent
     this.settled = true
+    this.tellEnd(error)
     this.unwatch()
     if (core.onTrial.size > 0) core.onTrial.delete(this)
     core.settled()
+  }
+
+  private tellEnd(error: Error | undefined): void {
+    if (this.ended === undefined) return
+    const { res } = this.request
+    const isWhole = res !== null && (res.complete || res.upgrade)
+    this.ended(res?.statusCode, error ?? (isWhole ? undefined : hangUp()))
   }
 
   /** For where the stage may have changed since it was last looked at. */

@@ -30,7 +30,7 @@ export interface NodeRequest extends ClientRequest {
   parser: Parser | null
   timeoutCb: unknown
   timeout?: number
-  res: (import('node:http').IncomingMessage & { complete: boolean }) | null
+  res: (import('node:http').IncomingMessage & { complete: boolean; upgrade: boolean | null }) | null
   _header: string | null
   shouldKeepAlive: boolean
   onSocket(socket: Duplex | null, error?: Error): void

@@ -23,6 +23,7 @@ import {
 } from '../pool/investigate.js'
 import type { OriginPool } from '../pool/origin-pool.js'
 import type { PoolCore } from '../pool/pool-core.js'
+import type { RequestEnded } from '../pool/request-watch.js'
 import { Waiter } from '../pool/waiter.js'
 import {
   IDEMPOTENCY_KEY,
@@ -78,6 +79,10 @@ export class Exchange extends Waiter {
   /** What the caller was told of, and is not to be told again when it is sent again. */
   private chunksTold = 0
   private toldSent = false
+  /** Of the response that the caller is given. */
+  private status: number | undefined = undefined
+  /** Tells those who measure; undefined where nobody does. */
+  private ended: RequestEnded | undefined = undefined
   /** That a response begins, which was none. */
   private toldStarted = false
 
@@ -95,6 +100,7 @@ export class Exchange extends Waiter {
   /** Begins. The handler learns how to abort before there is a connection, so that one can leave the line as well. */
   start(): void {
     this.core.taken()
+    this.ended = this.core.requests.began(this.origin.target.origin, this.options.method)
     try {
       this.handler.onConnect((reason) => this.abort(reason))
     } catch (error) {
@@ -175,6 +181,7 @@ export class Exchange extends Waiter {
     if (reused) link.endRequest()
     // An interim response says nothing of the connection.
     if (statusCode >= 200) this.noteHeaders(rawHeaders)
+    this.status = statusCode
     return this.handler.onHeaders(statusCode, rawHeaders, resume, statusText)
   }
 
@@ -202,6 +209,7 @@ export class Exchange extends Waiter {
     const connection = this.connection as Connection
     this.connection = undefined
     this.origin.detach(connection)
+    this.status = statusCode
     this.settle()
     this.handler.onUpgrade(statusCode, rawHeaders, socket)
   }
@@ -312,7 +320,10 @@ export class Exchange extends Waiter {
     const { core, handler } = this
     const connection = this.connection as Connection
     const held = new HeldResponse(head, {
-      onHeaders: (...args) => handler.onHeaders(...args),
+      onHeaders: (...args) => {
+        this.status = head[0]
+        return handler.onHeaders(...args)
+      },
       onData: (chunk) => handler.onData(chunk),
       onComplete: (trailers) => {
         this.settle()
@@ -381,7 +392,7 @@ export class Exchange extends Waiter {
 
   private fail(error: Error): void {
     if (this.settled) return
-    this.settle()
+    this.settle(error)
     try {
       this.handler.onError(error)
     } catch (thrown) {
@@ -392,8 +403,9 @@ export class Exchange extends Waiter {
     }
   }
 
-  private settle(): void {
+  private settle(error?: Error): void {
     this.settled = true
+    this.ended?.(this.status, error)
     if (this.core.onTrial.size > 0) this.core.onTrial.delete(this)
     if (this.body instanceof RememberedBody) this.body.close()
     this.core.settled()

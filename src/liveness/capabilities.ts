@@ -4,6 +4,7 @@
 import type { NativeResult } from './native.js'
 import { nodeSetsTriple } from './settings.js'
 
+/** What this machine lets a pool do. It never changes. */
 export interface Capabilities {
   /** The kernel is asked about a connection (TCP_INFO) before it is reused. */
   readonly tcpInfo: boolean

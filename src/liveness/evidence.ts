@@ -13,14 +13,16 @@ import type { Patience, Signs } from './vital-signs.js'
  */
 export const deathCauses = ['unanswered', 'reset', 'unreachable'] as const
 
+/** One of `deathCauses`. */
 export type DeathCause = (typeof deathCauses)[number]
 
-/** Numbers are undefined where the kernel cannot be asked. */
+/** How a peer stands that is suspected to be dead, or was found so. Numbers are undefined where the kernel cannot be asked. */
 export interface PeerEvidence {
   /**
    * What the connection was doing: nothing, waiting for (the rest of) a response, or sending what was not acknowledged.
    */
   readonly doing: 'idle' | 'waiting' | 'sending'
+  /** How it is known that it is gone; of a suspicion, `unanswered`. */
   readonly cause: DeathCause
   /** Milliseconds since anything was heard of the peer, be it a bare acknowledgement. */
   readonly lastHeard: number | undefined

@@ -4,6 +4,7 @@
  */
 import { type LivenessOption, presets } from './presets.js'
 
+/** What is known of something in between, or of a kind of server. */
 export interface Middlebox {
   /** Milliseconds of silence after which it closes a connection, or forgets it. Its default: most can be set otherwise. */
   readonly timeout: number
@@ -16,13 +17,14 @@ export interface Middlebox {
   readonly ends: 'fin' | 'rst' | 'silence'
   /** Whether it says so in `Keep-Alive: timeout=`. */
   readonly advertises: boolean
+  /** Where its documentation says so. */
   readonly source: string
 }
 
 const L4 = { layer: 4, advertises: false } as const
 const L7 = { layer: 7, ends: 'fin', advertises: false } as const
 
-export const middleboxes = {
+const table = {
   'aws-alb': {
     ...L7,
     timeout: 60_000,
@@ -173,7 +175,11 @@ export const middleboxes = {
   },
 } as const satisfies Record<string, Middlebox>
 
-export type MiddleboxName = keyof typeof middleboxes
+/** What can be named in the option `through`: `docs/tuning.md` lists them. */
+export type MiddleboxName = keyof typeof table
+
+/** What is known of each, by name. */
+export const middleboxes: Readonly<Record<MiddleboxName, Middlebox>> = table
 
 export interface NamedMiddlebox extends Middlebox {
   readonly name: MiddleboxName

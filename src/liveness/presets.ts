@@ -28,6 +28,7 @@ export interface LivenessTuning extends LivenessTriple {
   readonly userTimeout?: number
 }
 
+/** Triples by name; `'system'` leaves the operating system's values. */
 export type LivenessPreset = 'lan' | 'cloud' | 'mobile' | 'system'
 
 /** `false`: no TCP keepalive. A preset, or a triple of one's own. */

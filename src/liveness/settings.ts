@@ -24,9 +24,13 @@ import { systemLiveness } from './system.js'
 
 /** TCP keepalive as it stands on one socket; times in milliseconds. */
 export interface AppliedLiveness {
+  /** Whether it is on. */
   readonly enabled: boolean
+  /** Ti: silence before the first probe. */
   readonly idle: number | undefined
+  /** Td: time between unanswered probes. */
   readonly interval: number | undefined
+  /** Nm: unanswered probes until the peer counts as dead. */
   readonly probes: number | undefined
   /** Longest pause between two retransmissions; undefined where the kernel has no such setting (before Linux 6.15). */
   readonly retransmitInterval: number | undefined

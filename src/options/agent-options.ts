@@ -22,6 +22,7 @@ import { elsewhere, LIVENESS_DEFAULT, optionNames, type PoolOptions } from './po
  * - Options of net.connect and tls.connect: for every connection.
  */
 export interface HttpAgentOptions extends Omit<NodeHttpOptions, keyof PoolOptions>, PoolOptions {}
+/** As `HttpAgentOptions`, with the TLS options of node's `https.Agent`. */
 export interface HttpsAgentOptions extends Omit<NodeHttpsOptions, keyof PoolOptions>, PoolOptions {}
 
 /** As it was when this was loaded: somebody may put our own in its place. */

@@ -36,6 +36,12 @@ export const count =
       ? undefined
       : `must be a whole number of at least ${range.min}, or Infinity for no limit`
 
+/** A short text that can stand in one line. */
+export const label: Check = (value) =>
+  typeof value === 'string' && /^[^\p{Cc}]{1,100}$/u.test(value)
+    ? undefined
+    : 'must be a string of 1 to 100 characters in one line'
+
 export const oneOf =
   (...values: readonly unknown[]): Check =>
   (value) =>

@@ -9,6 +9,7 @@ import { type Check, count, enforce, isObject, milliseconds, nearest, show } fro
 /** Decided by the URL of a request, or by the pool. */
 type Decided = 'host' | 'port' | 'path' | 'socket' | 'keepAlive' | 'keepAliveInitialDelay' | 'timeout' | 'onread'
 
+/** How connections are opened: four options of ours, and those of net.connect and tls.connect. */
 export interface ConnectOptions
   extends Omit<ConnectionOptions, Decided>,
     Omit<Partial<TcpNetConnectOpts>, Decided | keyof ConnectionOptions> {

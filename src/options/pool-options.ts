@@ -12,6 +12,7 @@ import {
   either,
   enforce,
   isObject,
+  label,
   milliseconds,
   millisecondsOrInfinity,
   oneOf,
@@ -24,6 +25,12 @@ import { idleLimitOf, resolveThrough } from './through.js'
 
 /** All times are milliseconds. Every field can be left out; an unknown one, or a bad value, throws an `OptionError`. */
 export interface PoolOptions {
+  /**
+   * What the pool is called in metrics, channel messages, debug lines and on the watch page. Need not be unique: pools of
+   * one name are counted together.
+   * @default 'default'
+   */
+  readonly name?: string
   /**
    * Connections to one origin, opening ones included. Infinity: no limit.
    * @default 256
@@ -147,6 +154,7 @@ interface Spec {
 
 /** Those that are one plain value. `connect`, `liveness` and `through` have modules of their own. */
 export const optionSpecs = {
+  name: { default: 'default', check: label },
   maxConnections: { default: 256, check: count({ min: 1 }) },
   maxTotalConnections: { default: Infinity, check: count({ min: 1 }) },
   maxIdleConnections: { default: Infinity, check: count({ min: 0 }) },

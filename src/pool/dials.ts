@@ -7,9 +7,12 @@
 import PQueue from 'p-queue'
 import type { Clock } from '../clock.js'
 import type { Dialer, Dialing, Link, Target } from '../wire/link.js'
+import type { Attempt } from './journal.js'
 
 export interface DialOwner {
   readonly target: Target
+  /** A dial is about to start. */
+  dialBegins(): Attempt
   /** Whether a dial that is about to start is still of use. */
   dialWanted(): boolean
   /** How the first one in line would have it dialed; undefined for as usual. */
@@ -24,6 +27,10 @@ interface DialResult {
 }
 
 export interface DialOutcome extends DialResult {
+  /** Undefined for one that was dropped. */
+  readonly attempt: Attempt | undefined
+  /** What all were cancelled with while it was under way. */
+  readonly cancelled: Error | undefined
   /** Milliseconds it took. */
   readonly elapsed: number
 }
@@ -72,21 +79,25 @@ export class Dials {
   async #run(generation: number, warm: WarmCallback | undefined): Promise<void> {
     const startedAt = this.#clock.now()
     const wanted = generation === this.#generation && (warm !== undefined || this.#owner.dialWanted())
-    const result = wanted ? await this.#attempt() : {}
+    const attempt = wanted ? this.#owner.dialBegins() : undefined
+    const result = attempt === undefined ? {} : await this.#dialed(attempt)
     const cancelled = generation === this.#generation || result.link !== undefined ? undefined : this.#cancelled
     this.count--
     if (warm !== undefined) this.warming--
-    this.#owner.dialEnded({ ...(cancelled === undefined && result), elapsed: this.#clock.now() - startedAt })
+    const elapsed = this.#clock.now() - startedAt
+    this.#owner.dialEnded({ ...(cancelled === undefined && result), attempt, cancelled, elapsed })
     warm?.(cancelled ?? result.error)
   }
 
-  #attempt(): Promise<DialResult> {
+  #dialed({ trace }: Attempt): Promise<DialResult> {
     return new Promise<DialResult>((resolve) => {
       const dial = this.#owner.dialer ?? this.#dial
-      const dialing = dial(this.#owner.target, (error, link) => {
-        this.#running.delete(dialing)
-        resolve(error === null ? { link: link as Link } : { error })
-      })
+      const begin = (): Dialing =>
+        dial(this.#owner.target, (error, link) => {
+          this.#running.delete(dialing)
+          resolve(error === null ? { link: link as Link } : { error })
+        })
+      const dialing = trace === undefined ? begin() : trace.run(begin)
       this.#running.add(dialing)
     }).catch((error: Error) => ({ error })) // what net.connect refuses outright: a local address that is none
   }

@@ -1,24 +1,35 @@
 /**
  * Writes down what happens at one origin: counts it, and tells those who listen. Where nobody does, a count is all it costs.
  */
-import type { Events, PoolEvents } from '../events.js'
+import { type DialMessage, isTraced, tracing } from '../channels.js'
+import type { Events, InnerEvents, PoolEvents } from '../events.js'
 import { evidenceOf } from '../liveness/evidence.js'
 import type { Signs } from '../liveness/vital-signs.js'
 import type { CloseReason } from '../reasons.js'
+import type { PoolIdentity } from '../registry.js'
 import type { ConnectionSnapshot } from '../snapshot.js'
 import type { Connection } from './connection.js'
 import type { Counters } from './counters.js'
 import type { Lesson } from './lesson.js'
+import { Trace } from './trace.js'
 import type { Waiter } from './waiter.js'
 
 export type Replay = Omit<Parameters<PoolEvents['replay']>[0], 'origin'>
 
 export class Journal {
   constructor(
+    private readonly pool: PoolIdentity,
     private readonly origin: string,
     private readonly counters: Counters,
-    private readonly events: Events,
+    private readonly events: Events<InnerEvents>,
   ) {}
+
+  /** A request asks for a connection. */
+  asks<Result>(waiter: Waiter, now: number, acquire: () => Result): Result {
+    const { pool, origin } = this
+    waiter.askedAt = now
+    return waiter.traced(new Trace(tracing.acquire, { pool, origin }), acquire)
+  }
 
   /** A request was given a connection. */
   granted({ reused }: Connection): void {
@@ -42,7 +53,10 @@ export class Journal {
 
   /** One that stood in line was served. */
   served({ waitingSince }: Waiter, now: number): void {
-    this.counters.waitTime += now - waitingSince
+    const { origin, events } = this
+    const waited = now - waitingSince
+    this.counters.waitTime += waited
+    if (events.heard('served')) events.emit('served', { origin, waited })
   }
 
   /** A request is sent again. */
@@ -52,17 +66,32 @@ export class Journal {
     if (events.heard('replay')) events.emit('replay', { origin, ...replay })
   }
 
+  /** A connection is about to be opened. */
+  dials(dial: number): Attempt {
+    const { pool, origin } = this
+    return { dial, trace: isTraced(tracing.dial) ? new Trace(tracing.dial, { pool, origin, dial }) : undefined }
+  }
+
   /** @param elapsed milliseconds it took to open it */
-  opened(connection: Connection, elapsed: number, now: number): void {
+  opened(connection: Connection, { dial, trace }: Attempt, elapsed: number, now: number): void {
     const { events } = this
     this.counters.opened++
     this.counters.dialTime += elapsed
-    if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now) })
+    trace?.end({ connection: connection.snapshot(now) }, () => {})
+    if (events.heard('open')) events.emit('open', { connection: connection.snapshot(now), dial, dialTime: elapsed })
   }
 
-  dialFailed(elapsed: number): void {
+  dialFailed({ trace }: Attempt, error: Error, elapsed: number): void {
+    const { origin, events } = this
     this.counters.dialFailures++
     this.counters.dialTime += elapsed
+    trace?.end({ error }, () => {})
+    if (events.heard('dialFailed')) events.emit('dialFailed', { origin, dialTime: elapsed, error })
+  }
+
+  /** Nobody needs it any more: the pool is destroyed. */
+  dialGivenUp({ trace }: Attempt, error: Error): void {
+    trace?.end({ error }, () => {})
   }
 
   idle(connection: Connection, now: number): void {
@@ -97,6 +126,13 @@ export class Journal {
     if (death !== undefined) this.events.emit('dead', { connection: last, evidence: death })
     this.events.emit('close', { connection: last, reason, ...(error && { error }) })
   }
+}
+
+/** An attempt to open a connection. */
+export interface Attempt {
+  /** Counts up within one pool, from 1. */
+  readonly dial: number
+  readonly trace: Trace<DialMessage> | undefined
 }
 
 interface Ending {

@@ -61,7 +61,7 @@ export class Line extends AgendaItem {
 
   /** Refuses the first ones; those who come while this goes on are not among them. */
   refuse(count: number, error: Error): void {
-    for (let left = count; left > 0; left--) this.shift()?.refused(error)
+    for (let left = count; left > 0; left--) this.shift()?.refuse(error)
     this.owner.lineShrank()
   }
 
@@ -74,7 +74,7 @@ export class Line extends AgendaItem {
     for (let due = this.#due(now); due !== undefined; due = this.#due(now)) {
       const error = this.owner.timeoutError(now - due.waitingSince)
       this.#list.remove(due.node)
-      due.refused(error)
+      due.refuse(error)
     }
     this.owner.lineShrank()
     let next = Infinity

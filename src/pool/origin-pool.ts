@@ -10,6 +10,7 @@
  *
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
+import { isTraced, tracing } from '../channels.js'
 import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
 import { isDoubtful, mustAsk, owesAnswer, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
@@ -24,7 +25,7 @@ import { lookBack, reasonNotToLend } from './examine.js'
 import { Health, type HealthOwner } from './health.js'
 import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
-import { Journal, type Replay } from './journal.js'
+import { type Attempt, Journal, type Replay } from './journal.js'
 import { Keeper, type KeeperOwner } from './keeper.js'
 import { Lessons } from './lessons.js'
 import type { LineOwner } from './line.js'
@@ -83,7 +84,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#core = core
     this.keepAliveTimeout = core.keepAliveTimeout
     this.keepAliveMaxTimeout = options.keepAliveMaxTimeout
-    this.#journal = new Journal(target.origin, this.counters, core.events)
+    this.#journal = new Journal(core.identity, target.origin, this.counters, core.events)
     this.throughTimeout = options.idleLimit?.timeout
     this.hints = new Hints(Math.min(this.keepAliveTimeout, this.throughTimeout ?? Infinity))
     this.lessons = options.learn ? new Lessons(agenda, (lesson) => this.#keeper.learned(lesson)) : undefined
@@ -120,6 +121,11 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   /** Nothing open, nothing under way, nobody waiting. */
   get quiet(): boolean {
     return this.size === 0 && this.waiting === 0
+  }
+
+  /** Idle connections that are not lent until their peer has answered. */
+  get suspect(): number {
+    return this.#stock.suspects.size
   }
 
   get state(): OriginState {
@@ -159,8 +165,13 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   /** Grants the waiter a connection, at once (then the answer is true) or when there is one; or refuses it. */
   acquire(waiter: Waiter): boolean {
     const now = this.#core.clock.now()
+    if (!isTraced(tracing.acquire)) return this.#acquire(waiter, now)
+    return this.#journal.asks(waiter, now, () => this.#acquire(waiter, now))
+  }
+
+  #acquire(waiter: Waiter, now: number): boolean {
     if (this.#core.destroyedWith !== undefined) {
-      waiter.refused(this.#core.destroyedWith)
+      waiter.refuse(this.#core.destroyedWith)
       return false
     }
     this.#lines.number(waiter, now)
@@ -195,6 +206,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   /** Takes a waiter out of the line. */
   cancel(waiter: Waiter): void {
     this.#lines.leave(waiter)
+    waiter.gone()
   }
 
   /** Takes a connection back after a complete response: it is lent again, kept, or closed. */
@@ -369,10 +381,15 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     return this.#lines.first?.dialer
   }
 
-  dialEnded({ link, error, elapsed }: DialOutcome): void {
-    if (link !== undefined) this.#opened(link, elapsed)
+  dialBegins(): Attempt {
+    return this.#journal.dials(this.#core.nextDial())
+  }
+
+  dialEnded({ attempt, link, error, cancelled, elapsed }: DialOutcome): void {
+    if (attempt !== undefined && link !== undefined) this.#opened(link, attempt, elapsed)
     else {
-      if (error !== undefined) this.#dialFailed(error, elapsed)
+      if (attempt !== undefined && error !== undefined) this.#dialFailed(attempt, error, elapsed)
+      else if (attempt !== undefined && cancelled !== undefined) this.#journal.dialGivenUp(attempt, cancelled)
       this.#core.slots.free()
       // While nothing is open, the dials that are left decide: no new ones for those that wait for them.
       if (this.#stock.open.size > 0 || this.#dials.count === 0) this.#serveLine()
@@ -448,10 +465,10 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     if (connection.remaining <= 1) connection.retire('advertised-max')
     if (connection.requests >= this.#core.options.maxRequests) connection.retire('max-requests')
     try {
-      waiter.granted(connection)
+      waiter.grant(connection, now)
     } catch (error) {
       this.close(connection, 'error', error as Error)
-      waiter.refused(error as Error)
+      waiter.refuse(error as Error)
     }
   }
 
@@ -471,7 +488,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   #enqueue(waiter: Waiter, dials: boolean): void {
     const { options, slots } = this.#core
     if (!waiter.comesAgain && this.waiting >= options.maxWaiting) {
-      waiter.refused(new QueueFullError(this.state, options.maxWaiting))
+      waiter.refuse(new QueueFullError(this.state, options.maxWaiting))
       return
     }
     this.#lines.enter(waiter)
@@ -551,7 +568,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     }
   }
 
-  #opened(link: Link, elapsed: number): void {
+  #opened(link: Link, attempt: Attempt, elapsed: number): void {
     const now = this.#core.clock.now()
     const connection = this.#core.newConnection(this, link, now)
     this.#stock.add(connection)
@@ -560,7 +577,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     const kernel = link.inspect()
     if (kernel !== undefined) connection.measured(kernel)
     this.#setMargin(connection, now)
-    this.#journal.opened(connection, elapsed, now)
+    this.#journal.opened(connection, attempt, elapsed, now)
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
     this.#core.agenda.schedule(connection, this.#health.look(connection, now))
@@ -578,8 +595,8 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
       connection.margin = this.#core.margin(connection, now)
   }
 
-  #dialFailed(error: Error, elapsed: number): void {
-    this.#journal.dialFailed(elapsed)
+  #dialFailed(attempt: Attempt, error: Error, elapsed: number): void {
+    this.#journal.dialFailed(attempt, error, elapsed)
     this.#lastConnectError = error
     addCause(error, () => {
       const why = error.message || (error as NodeJS.ErrnoException).code || error.name

@@ -3,11 +3,13 @@
  */
 
 import { Agenda } from '../agenda.js'
+import { Channels } from '../channels.js'
 import type { Clock } from '../clock.js'
 import { ClosedError } from '../errors.js'
-import { Events } from '../events.js'
+import { Events, type InnerEvents } from '../events.js'
 import { automaticMargin } from '../keepalive/margin.js'
 import type { ResolvedOptions } from '../options/pool-options.js'
+import { newIdentity, type PoolIdentity } from '../registry.js'
 import type { Dialer, Link, Target } from '../wire/link.js'
 import { Connection } from './connection.js'
 import { Counters } from './counters.js'
@@ -15,6 +17,7 @@ import { Heartbeat } from './heartbeat.js'
 import { List } from './list.js'
 import { type AddressBook, Names } from './names.js'
 import { OriginPool } from './origin-pool.js'
+import { RequestWatch } from './request-watch.js'
 import { Slots } from './slots.js'
 import type { Waiter } from './waiter.js'
 
@@ -50,7 +53,10 @@ export class PoolCore {
   readonly dial: Dialer
   readonly addresses: AddressBook
   readonly agenda: Agenda
-  readonly events = new Events()
+  readonly identity: PoolIdentity
+  readonly events: Events<InnerEvents>
+  /** Those who measure requests. */
+  readonly requests = new RequestWatch()
   readonly slots: Slots
   /** Idle connections of all origins, the least recently used one first; kept only where a cap may ask for one. */
   idle: List<Connection> | undefined
@@ -77,6 +83,7 @@ export class PoolCore {
   readonly #names: Names
   readonly #listeners: CoreListener[] = []
   #lastId = 0
+  #lastDial = 0
   #whenQuiet: (() => void)[] = []
 
   constructor(options: ResolvedOptions, { clock, dial, addresses, automaticIdleTime, random }: CoreEnvironment) {
@@ -87,6 +94,8 @@ export class PoolCore {
     this.addresses = addresses
     this.#random = random
     this.agenda = new Agenda(clock)
+    this.identity = newIdentity(options.name)
+    this.events = new Events(new Channels(this.identity))
     this.keepAliveTimeout = keepAliveTimeout === 'auto' ? automaticIdleTime : keepAliveTimeout
     this.idle = maxTotalConnections === Infinity ? undefined : new List()
     this.slots = new Slots(maxTotalConnections, () => {
@@ -187,12 +196,16 @@ export class PoolCore {
     // First the lines, so that no slot that becomes free is dialed for.
     for (const origin of this.#origins.values()) origin.refuseAll(error)
     for (const origin of this.#origins.values()) origin.destroy(error)
-    for (const waiter of this.onTrial) waiter.refused(error)
+    for (const waiter of this.onTrial) waiter.refuse(error)
     await this.#untilQuiet()
     await new Promise<void>((resolve) => this.clock.afterTwoTurns(resolve)) // for the sockets
   }
 
   // --- for origin pools ----------------------------------------------------------------------------------------------
+
+  nextDial(): number {
+    return ++this.#lastDial
+  }
 
   newConnection(origin: OriginPool, link: Link, now: number): Connection {
     const lifetime = this.options.maxLifetime * (1 - LIFETIME_JITTER * this.#random())

@@ -2,9 +2,11 @@
  * Someone who wants a connection: the pool's side of a request. Settled exactly once for each `acquire`, by `granted`
  * or by `refused`, or never when it is cancelled. `refused` must not throw.
  */
+import type { AcquireMessage } from '../channels.js'
 import type { Dialer } from '../wire/link.js'
 import type { Connection } from './connection.js'
 import { ListNode } from './list.js'
+import type { Trace } from './trace.js'
 
 export abstract class Waiter {
   /** Its place in an origin's line; made when it first has to stand in one. */
@@ -14,6 +16,8 @@ export abstract class Waiter {
    * in between may set the time anew.
    */
   waitingSince = -1
+  /** When it asked last. */
+  askedAt = -1
   ticket = 0
   comesAgain = false
   hasWaited = false
@@ -21,6 +25,8 @@ export abstract class Waiter {
   wantsNew = false
   /** Those that are in use may come free within this turn of the event loop: none is opened for it before it is over. */
   readonly patient: boolean = false
+  /** Tells how it gets its connection; undefined where nobody wants to know. */
+  #trace: Trace<AcquireMessage> | undefined = undefined
 
   get node(): ListNode<Waiter> {
     this.#node ??= new ListNode<Waiter>(this)
@@ -40,9 +46,42 @@ export abstract class Waiter {
     return undefined
   }
 
+  /** Asks for a connection, and has it told how it gets one. */
+  traced<Result>(trace: Trace<AcquireMessage>, acquire: () => Result): Result {
+    this.#trace = trace
+    return trace.run(acquire)
+  }
+
+  /** Gives it a connection. */
+  grant(connection: Connection, now: number): void {
+    if (this.#trace === undefined) this.granted(connection)
+    else {
+      const { reused } = connection
+      const outcome = { connection: connection.snapshot(now), reused, waited: now - this.askedAt }
+      this.#untrace(outcome, () => this.granted(connection))
+    }
+  }
+
+  /** Gives it an error in place of one. */
+  refuse(error: Error): void {
+    if (this.#trace === undefined) this.refused(error)
+    else this.#untrace({ error }, () => this.refused(error))
+  }
+
+  /** It has left the line. */
+  gone(): void {
+    if (this.#trace !== undefined) this.#untrace({}, () => {})
+  }
+
+  #untrace(outcome: Partial<AcquireMessage>, tell: () => void): void {
+    const trace = this.#trace
+    this.#trace = undefined
+    trace?.end(outcome, tell)
+  }
+
   /** It has a connection, active and its own until it releases or discards it. */
-  abstract granted(connection: Connection): void
+  protected abstract granted(connection: Connection): void
 
   /** It gets none. */
-  abstract refused(error: Error): void
+  protected abstract refused(error: Error): void
 }

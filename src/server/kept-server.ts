@@ -43,6 +43,7 @@ export function keep(server: unknown, options: unknown, tools: ServerTools): Kep
   return keeper
 }
 
+/** A server whose keep-alive is kept: what `keepAlive` returns. */
 export class KeptServer {
   readonly #server: AnyServer
   readonly #emitter = new Events<ServerEvents>()
@@ -101,21 +102,25 @@ export class KeptServer {
     })
   }
 
+  /** Has a listener called whenever the event is emitted. What it throws becomes a process warning. */
   on<Name extends ServerEvent>(event: Name, listener: ServerEvents[Name]): this {
     this.#emitter.on(event, listener)
     return this
   }
 
+  /** Has a listener called the next time the event is emitted, and not again. */
   once<Name extends ServerEvent>(event: Name, listener: ServerEvents[Name]): this {
     this.#emitter.once(event, listener)
     return this
   }
 
+  /** Takes a listener off. */
   off<Name extends ServerEvent>(event: Name, listener: ServerEvents[Name]): this {
     this.#emitter.off(event, listener)
     return this
   }
 
+  /** Numbers as they are now, and counted since `keepAlive` was called. */
   stats(): ServerStats {
     const gauges = { active: 0, idle: 0, upgraded: 0 }
     for (const { isUpgraded, isActive } of this.#connections)

@@ -3,11 +3,15 @@
  */
 import type { AppliedLiveness } from '../liveness/settings.js'
 
+/** A client's connection as it was at one moment. */
 export interface ClientSnapshot {
   /** Counts up within one server, from 1. */
   readonly id: number
+  /** IP address of the client; undefined for a Unix domain socket. */
   readonly remoteAddress: string | undefined
+  /** Port of the client; undefined for a Unix domain socket. */
   readonly remotePort: number | undefined
+  /** Port of the server; undefined for a Unix domain socket. */
   readonly localPort: number | undefined
   /** Milliseconds since it was accepted. */
   readonly age: number

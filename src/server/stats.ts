@@ -14,6 +14,7 @@ export class ServerCounters {
   dead = 0
 }
 
+/** What `stats()` of a kept server returns: plain data. */
 export interface ServerStats extends Readonly<ServerCounters> {
   /** Connections with a request on them, now. */
   readonly active: number

@@ -36,31 +36,35 @@ export interface Gauges {
   readonly active: number
   /** Connections with nothing to do. */
   readonly idle: number
+  /** Of these, those whose peer was asked and has not answered so far: they are not lent until it has. */
+  readonly suspect: number
   /** Connections being opened, queued ones included. */
   readonly dialing: number
   /** Requests that wait for a connection. */
   readonly waiting: number
 }
 
+/** What `pool.stats()` returns: plain data. */
 export interface PoolStats extends Counts, Gauges {
   /** Requests taken and not yet settled, waiting ones included. */
   readonly pending: number
+  /** The numbers of each origin, by name. */
   readonly origins: Readonly<Record<string, Counts & Gauges>>
 }
 
 export function statsOf(core: PoolCore): PoolStats {
   const origins: Record<string, Counts & Gauges> = {}
-  const sum = { active: 0, idle: 0, dialing: 0, waiting: 0 }
+  const sum = { active: 0, idle: 0, suspect: 0, dialing: 0, waiting: 0 }
   for (const origin of core.origins) {
     const gauges = gaugesOf(origin)
-    for (const name of ['active', 'idle', 'dialing', 'waiting'] as const) sum[name] += gauges[name]
+    for (const name of Object.keys(sum) as (keyof Gauges)[]) sum[name] += gauges[name]
     origins[origin.key] = { ...gauges, ...countsOf(origin.counters) }
   }
   return { ...sum, pending: core.pending, ...countsOf(core.totals), origins }
 }
 
-function gaugesOf({ state: { active, idle, dialing, waiting } }: OriginPool): Gauges {
-  return { active, idle, dialing, waiting }
+function gaugesOf({ state: { active, idle, dialing, waiting }, suspect }: OriginPool): Gauges {
+  return { active, idle, suspect, dialing, waiting }
 }
 
 function countsOf(counters: Counters): Counts {

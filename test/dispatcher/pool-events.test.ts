@@ -34,7 +34,11 @@ describe('events', () => {
       remoteAddress: '127.0.0.1',
       remotePort: port,
     }
-    expect(opened).toEqual({ connection: expect.objectContaining({ ...identity, requests: 0, idle: 0 }) })
+    expect(opened).toEqual({
+      connection: expect.objectContaining({ ...identity, requests: 0, idle: 0 }),
+      dial: 1,
+      dialTime: expect.any(Number),
+    })
     expect(opened!.connection.advertisedTimeout).toBeUndefined()
     expect(first).toEqual({
       connection: expect.objectContaining({ ...identity, requests: 1, idle: 0, advertisedTimeout: 7000 }),

@@ -14,6 +14,7 @@ describe('stats()', () => {
     expect(testPool().stats()).toEqual({
       active: 0,
       idle: 0,
+      suspect: 0,
       dialing: 0,
       waiting: 0,
       pending: 0,

@@ -106,6 +106,7 @@ describe('what an option takes', () => {
   it('is said in numbers for all but a few', () => {
     const others = [...poolRows, ...connectRows, ...livenessRows].filter((row) => !numeric.includes(row))
     expect(names(others)).toEqual([
+      'name',
       'scheduling',
       'connect',
       'liveness',

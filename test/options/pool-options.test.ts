@@ -21,6 +21,11 @@ const counts = { good: [1, 2, Infinity], bad: [-1, 1.5, Number.NaN, -Infinity, 2
 
 /** Each plain option: its default, values it takes, values it does not. */
 const table: Record<keyof typeof optionSpecs, { default: unknown; good: unknown[]; bad: unknown[] }> = {
+  name: {
+    default: 'default',
+    good: ['api', 'Zahlungen, EU', 'x'.repeat(100)],
+    bad: ['', 'x'.repeat(101), 'a\nb', '\t', 1, null, {}],
+  },
   maxConnections: { default: 256, good: counts.good, bad: [0, ...counts.bad] },
   maxTotalConnections: { default: Infinity, good: counts.good, bad: [0, ...counts.bad] },
   maxIdleConnections: { default: Infinity, good: [0, ...counts.good], bad: counts.bad },
