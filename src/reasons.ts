@@ -43,4 +43,5 @@ export const closeReasons = [
   'pool-closed',
 ] as const
 
+/** One of `closeReasons`. */
 export type CloseReason = (typeof closeReasons)[number]

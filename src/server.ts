@@ -1,5 +1,8 @@
 /**
- * keepwise/server: keep-alive that tells the truth, for node:http and node:https servers and whatever is built on them.
+ * Keep-alive that tells the truth, for node:http and node:https servers and whatever is built on them:
+ * `import { keepAlive } from 'keepwise/server'`.
+ *
+ * @module keepwise/server
  */
 import type { Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'

@@ -14,6 +14,11 @@ import type { Verdict } from './verdict.js'
  */
 export const replayLevels = ['off', 'idempotent', 'proven', 'closing'] as const
 
+/**
+ * Which requests may be sent again when a reused connection died under them, each level with those before it: `off`, none;
+ * `idempotent`, those whose repetition does no harm; `proven`, those that the peer provably refused; `closing`, those of which
+ * the peer has acknowledged nothing.
+ */
 export type ReplayLevel = (typeof replayLevels)[number]
 
 /** Replays of one request. The last one goes out on a new connection, which no keep-alive race can meet. */

@@ -19,16 +19,21 @@ import { type Warning, warningsOf } from './warnings.js'
 export interface Explained<Source extends string> {
   /** Milliseconds, or a number of requests. */
   readonly value: number
+  /** Who decided. */
   readonly source: Source
+  /** How it came about, in words. */
   readonly because: string
 }
 
+/** What holds for one origin, and where it comes from: what `pool.explain` returns. */
 export interface Explanation {
+  /** `https://example.com` */
   readonly origin: string
   /** How long a connection to it may idle. At or below 0: connections are not kept. */
   readonly idleTimeout: Explained<'advertised' | 'advertised, capped' | 'learned' | 'through' | 'option' | 'automatic'>
   /** What the servers have taught, for each address that closes connections sooner than is allowed otherwise. */
   readonly learned: readonly {
+    /** IP address of the server; empty for a Unix domain socket. */
     readonly address: string
     /** Milliseconds of idleness after which it closes. */
     readonly timeout: number
@@ -41,9 +46,11 @@ export interface Explanation {
   readonly maxRequests: Explained<'advertised' | 'option'>
   /** TCP keepalive: what was asked for, what stands on the sockets, and the system's own values. */
   readonly liveness: {
+    /** What the option comes to. */
     readonly asked: LivenessTuning | 'off' | 'system'
     /** As read back from the newest connection; undefined while there is none. */
     readonly applied: AppliedLiveness | undefined
+    /** The operating system's own values. */
     readonly system: SystemLiveness
     /** After how many milliseconds of silence a dead peer is known; undefined when nothing probes. */
     readonly deadAfter: number | undefined
@@ -52,6 +59,7 @@ export interface Explanation {
   }
   /** Settings that contradict each other, or what is known of the world: `docs/tuning.md` lists them. */
   readonly warnings: readonly Warning[]
+  /** Those that are open. */
   readonly connections: readonly ConnectionSnapshot[]
 }
 

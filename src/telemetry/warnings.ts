@@ -8,6 +8,7 @@ import type { AppliedLiveness } from '../liveness/settings.js'
 import { probedAfter, type SystemLiveness } from '../liveness/system.js'
 import type { ResolvedOptions } from '../options/pool-options.js'
 
+/** What is wrong: `docs/tuning.md` explains each. */
 export type WarningCode =
   | 'forgotten'
   | 'closed-sooner'
@@ -21,7 +22,9 @@ export type WarningCode =
   | 'not-as-asked'
   | 'no-kernel'
 
+/** Settings that contradict each other, or what is known of the world. */
 export interface Warning {
+  /** What to match on. */
   readonly code: WarningCode
   /** What is the matter, in numbers, and what to do. */
   readonly message: string

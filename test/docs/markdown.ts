@@ -2,7 +2,7 @@
  * The little of Markdown that the documentation tests need: sections, tables, fenced code, links.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -65,24 +65,43 @@ export class Page {
     return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target as string)
   }
 
-  /** The anchors that its headings give, as GitHub makes them. */
+  /** The anchors that its headings give, as GitHub makes them, and those that are written out (`<a id="…">`). */
   anchors(): string[] {
     const prose = this.text.replace(/^```.*?^```$/gms, '')
-    return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
-      (title as string)
+    const seen = new Map<string, number>()
+    const ofHeadings = [...prose.matchAll(/^#+ (.*)$/gm)].map(([, title]) => {
+      const slug = (title as string)
         .toLowerCase()
         .replace(/[^\p{L}\p{N} _-]/gu, '')
-        .replaceAll(' ', '-'),
-    )
+        .replaceAll(' ', '-')
+      const before = seen.get(slug) ?? 0
+      seen.set(slug, before + 1)
+      return before === 0 ? slug : `${slug}-${before}`
+    })
+    return [...ofHeadings, ...[...prose.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id as string)]
   }
 }
 
-/** Every page of the documentation. */
-export function pages(): Page[] {
-  const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+/** What TypeDoc writes: `api.test.ts` looks after it. */
+const REFERENCE = join('docs', 'api/')
+
+const inDocs = (): string[] =>
+  readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name))
-  return ['README.md', 'CHANGELOG.md', ...docs.sort()].map((path) => new Page(relative(root, join(root, path))))
+    .sort()
+
+/** Every page of the documentation that somebody has written. */
+export function pages(): Page[] {
+  const written = inDocs().filter((path) => !path.startsWith(REFERENCE))
+  return ['README.md', 'CHANGELOG.md', ...written].map((path) => new Page(path))
+}
+
+/** The pages of the reference. */
+export function reference(): Page[] {
+  return inDocs()
+    .filter((path) => path.startsWith(REFERENCE))
+    .map((path) => new Page(path))
 }
 
 /** `value` of a cell "`value`" or "[`value`](link)"; the cell as it is if it has no code. */
