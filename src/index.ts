@@ -8,6 +8,9 @@ import { systemClock } from './clock.js'
 import { loadNative } from './liveness/native.js'
 import { type PoolOptions, resolveOptions } from './options/pool-options.js'
 import { Pool } from './pool.js'
+import { printIfAsked } from './telemetry/debug.js'
+
+printIfAsked()
 
 /**
  * Makes a pool of persistent HTTP/1.1 connections. Nothing is opened until the first request.

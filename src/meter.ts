@@ -9,15 +9,17 @@ export interface InstrumentOptions {
   readonly description?: string
   /** As UCUM writes it: `s`, `{connection}`. */
   readonly unit?: string
-  readonly advice?: { readonly explicitBucketBoundaries?: number[] }
+  readonly advice?: {
+    readonly explicitBucketBoundaries?: number[]
+    /** The attributes that it is recorded with: the specification's advisory parameter of that name. */
+    readonly attributes?: readonly string[]
+  }
 }
 
 export interface Histogram {
   record(value: number, attributes?: Attributes): void
-}
-
-export interface UpDownCounter {
-  add(value: number, attributes?: Attributes): void
+  /** Drops what was recorded with exactly these attributes: for meters that can. */
+  forget?(attributes: Attributes): void
 }
 
 /** Of the meter's own making: told apart by identity alone. */
@@ -31,7 +33,6 @@ export type BatchObservableCallback = (result: BatchObservableResult) => void
 
 export interface Meter {
   createHistogram(name: string, options?: InstrumentOptions): Histogram
-  createUpDownCounter(name: string, options?: InstrumentOptions): UpDownCounter
   createObservableCounter(name: string, options?: InstrumentOptions): Observable
   createObservableUpDownCounter(name: string, options?: InstrumentOptions): Observable
   createObservableGauge(name: string, options?: InstrumentOptions): Observable
@@ -42,7 +43,6 @@ export interface Meter {
 /** The methods that are called, for a check of what somebody passes as a meter. */
 export const meterMethods = [
   'createHistogram',
-  'createUpDownCounter',
   'createObservableCounter',
   'createObservableUpDownCounter',
   'createObservableGauge',

@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util'
 import { OptionError } from '../errors.js'
+import { meterMethods } from '../meter.js'
 
 export type Check = (value: unknown) => string | undefined
 
@@ -41,6 +42,12 @@ export const label: Check = (value) =>
   typeof value === 'string' && /^[^\p{Cc}]{1,100}$/u.test(value)
     ? undefined
     : 'must be a string of 1 to 100 characters in one line'
+
+/** A meter of OpenTelemetry, or none. */
+export const meter: Check = (value) =>
+  value === undefined || (isObject(value) && meterMethods.every((name) => typeof value[name] === 'function'))
+    ? undefined
+    : `must be an OpenTelemetry Meter, with ${meterMethods.join(', ')}`
 
 export const oneOf =
   (...values: readonly unknown[]): Check =>

@@ -5,6 +5,7 @@
 import { OptionError } from '../errors.js'
 import { livenessThrough, type MiddleboxName, type NamedMiddlebox, named } from '../liveness/middleboxes.js'
 import type { LivenessOption } from '../liveness/presets.js'
+import type { Meter } from '../meter.js'
 import { type ReplayLevel, replayLevels } from '../replay/permission.js'
 import {
   type Check,
@@ -13,6 +14,7 @@ import {
   enforce,
   isObject,
   label,
+  meter,
   milliseconds,
   millisecondsOrInfinity,
   oneOf,
@@ -31,6 +33,11 @@ export interface PoolOptions {
    * @default 'default'
    */
   readonly name?: string
+  /**
+   * An OpenTelemetry meter that the pool's metrics go to: `metrics.getMeter('my-service')` of `@opentelemetry/api`.
+   * `pool.instrument(meter)` does the same later.
+   */
+  readonly meter?: Meter | undefined
   /**
    * Connections to one origin, opening ones included. Infinity: no limit.
    * @default 256
@@ -140,7 +147,8 @@ export interface PoolOptions {
 }
 
 /** Options with defaults filled in. */
-export interface ResolvedOptions extends Required<Omit<PoolOptions, 'connect' | 'through'>> {
+export interface ResolvedOptions extends Required<Omit<PoolOptions, 'connect' | 'through' | 'meter'>> {
+  readonly meter: Meter | undefined
   readonly connect: ResolvedConnect
   readonly through: readonly MiddleboxName[]
   /** What of `through` ends an idle connection first, for all that `liveness` does. */
@@ -155,6 +163,7 @@ interface Spec {
 /** Those that are one plain value. `connect`, `liveness` and `through` have modules of their own. */
 export const optionSpecs = {
   name: { default: 'default', check: label },
+  meter: { default: undefined, check: meter },
   maxConnections: { default: 256, check: count({ min: 1 }) },
   maxTotalConnections: { default: Infinity, check: count({ min: 1 }) },
   maxIdleConnections: { default: Infinity, check: count({ min: 0 }) },

@@ -55,6 +55,8 @@ export class PoolCore {
   readonly agenda: Agenda
   readonly identity: PoolIdentity
   readonly events: Events<InnerEvents>
+  /** Told of each origin that is about to be forgotten: what it has counted is final. */
+  readonly forgetting = new Set<(origin: OriginPool) => void>()
   /** Those who measure requests. */
   readonly requests = new RequestWatch()
   readonly slots: Slots
@@ -269,6 +271,7 @@ export class PoolCore {
     if (origin === undefined || origin.forgotten) return
     this.#quiet.delete(origin)
     this.#origins.delete(origin.key)
+    for (const tell of this.forgetting) tell(origin)
     this.#forgotten.add(origin.counters)
     origin.forget()
   }

@@ -1,3 +1,4 @@
+import { metrics } from '@opentelemetry/api'
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../src/errors.js'
 import { type optionSpecs, resolveOptions } from '../../src/options/pool-options.js'
@@ -26,6 +27,7 @@ const table: Record<keyof typeof optionSpecs, { default: unknown; good: unknown[
     good: ['api', 'Zahlungen, EU', 'x'.repeat(100)],
     bad: ['', 'x'.repeat(101), 'a\nb', '\t', 1, null, {}],
   },
+  meter: { default: undefined, good: [metrics.getMeter('test')], bad: [{}, null, 'otel', { createHistogram() {} }] },
   maxConnections: { default: 256, good: counts.good, bad: [0, ...counts.bad] },
   maxTotalConnections: { default: Infinity, good: counts.good, bad: [0, ...counts.bad] },
   maxIdleConnections: { default: Infinity, good: [0, ...counts.good], bad: counts.bad },

@@ -1,5 +1,5 @@
 /**
- * Random lives of a pool, three side by side, for some 15 s: in some its load goes through the dispatcher, in others through
+ * Random lives of a pool, four side by side, for some 15 s: in two its load goes through the dispatcher, in two through
  * the agents. A failure names its seed: `SEED=<number>` repeats that life
  * as far as chance allows (the kernel and the machine have a say, too), `SOAK=<seconds>` goes on for longer.
  */
@@ -11,7 +11,7 @@ import { isRepeatable, type Life, live } from '../support/wire/faults.js'
 
 /** No life begins later than that. */
 const SECONDS = Number(process.env.SOAK ?? 6)
-const SIDE_BY_SIDE = 3
+const SIDE_BY_SIDE = 2
 
 const isRepetition = process.env.SEED !== undefined
 const FIRST_SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
@@ -38,7 +38,7 @@ function complaintsOf({ outcomes, violations, stats, leaked, ledger }: Life): st
 }
 
 describeWith(['linux', 'root', 'netns', 'tun', 'ip', 'koffi', 'openssl'], 'random faults', () => {
-  it.each(['dispatcher', 'agents'] as const)(
+  it.concurrent.each(['dispatcher', 'agents'] as const)(
     'settle each request once, have nothing processed twice that must not be, and leave nothing behind (%s)',
     async (via) => {
       const deadline = performance.now() + SECONDS * 1000
