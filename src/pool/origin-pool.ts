@@ -1,18 +1,18 @@
 /**
- * The connections to one origin and those who wait for one: lends, takes back, keeps, closes.
+ * The connections to one origin and those who wait for one: opens, takes back, closes; has its parts lend and keep.
  *
  * The one place that ends connections: `close` when it is decided here or by a caller, `linkEnded` when the link's other
  * side was faster. Works on links and a clock; knows nothing of HTTP clients or sockets.
  *
  * Its parts: what is open (`Stock`), who waits (`Lines`), what is being opened (`Dials`, `WarmUps`), how these compare
- * (`Balance`); what is lent (`Picker`), how long the rest stays (`Keeper`, `Lessons`), and whether it lives (`Health`); what is
+ * (`Balance`); who is served (`Lender`) with what (`Picker`), how long the rest stays (`Keeper`, `Lessons`), and whether it lives (`Health`); what is
  * told of all that (`Journal`).
  *
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */
 import { isTraced, tracing } from '../channels.js'
-import { AcquireTimeoutError, addCause, ConnectError, type OriginState, QueueFullError } from '../errors.js'
-import { isDoubtful, mustAsk, owesAnswer, unfit, wasQuick } from '../keepalive/reuse.js'
+import { AcquireTimeoutError, addCause, ConnectError, type OriginState } from '../errors.js'
+import { owesAnswer, unfit, wasQuick } from '../keepalive/reuse.js'
 import type { KernelView } from '../liveness/tcp-info.js'
 import type { CloseReason } from '../reasons.js'
 import type { Dialer, Link, LinkEnding, Target } from '../wire/link.js'
@@ -27,6 +27,7 @@ import { Hints } from './hints.js'
 import { IdleList } from './idle-list.js'
 import { type Attempt, Journal, type Replay } from './journal.js'
 import { Keeper, type KeeperOwner } from './keeper.js'
+import { Lender, type LenderOwner } from './lender.js'
 import { Lessons } from './lessons.js'
 import type { LineOwner } from './line.js'
 import { Lines } from './lines.js'
@@ -37,7 +38,7 @@ import { Stock } from './stock.js'
 import type { Waiter } from './waiter.js'
 import { WarmUps } from './warm-ups.js'
 
-export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwner, HealthOwner {
+export class OriginPool implements DialOwner, LineOwner, LenderOwner, KeeperOwner, PickerOwner, HealthOwner {
   readonly keepAliveTimeout: number
   readonly keepAliveMaxTimeout: number
   /** What stands between closes, or forgets, connections that idle for so long; undefined where nothing is known of that. */
@@ -67,12 +68,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   readonly #dials: Dials
   readonly #balance: Balance
   readonly #warmUps: WarmUps
-  /** Those in line are served at the end of this turn. */
-  #servesLater = false
-  /** A connection is being handed over: one that comes back meanwhile is picked up by that loop. */
-  #handing = false
-  /** Those that came back meanwhile: offered anew when it is over. */
-  readonly #keptMeanwhile: Connection[] = []
+  readonly #lender: Lender
   #lastConnectError: Error | undefined = undefined
 
   constructor(
@@ -96,6 +92,16 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#dials = new Dials(this, dial, clock, options.connect.concurrency)
     this.#warmUps = new WarmUps(this.#dials)
     this.#balance = new Balance(this, this.#lines, this.#stock, this.#dials, core)
+    this.#lender = new Lender(this, core, {
+      journal: this.#journal,
+      stock: this.#stock,
+      keeper: this.#keeper,
+      picker: this.#picker,
+      lines: this.#lines,
+      dials: this.#dials,
+      balance: this.#balance,
+      lessons: this.lessons,
+    })
   }
 
   /** Connections open or being opened. */
@@ -174,17 +180,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
       waiter.refuse(this.#core.destroyedWith)
       return false
     }
-    this.#lines.number(waiter, now)
-    if (this.#lines.any.size === 0 && !waiter.wantsNew) {
-      const spurned = this.#isDoubtfulFor(waiter, this.#stock.idle.next, now)
-      const connection = spurned ? undefined : this.#picker.take(now)
-      if (connection !== undefined) {
-        this.#grant(connection, waiter, now)
-        return true
-      }
-      this.#enqueue(waiter, spurned)
-    } else this.#enqueue(waiter, false)
-    return false
+    return this.#lender.lend(waiter, now)
   }
 
   /**
@@ -247,7 +243,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
       this.close(connection, reason) // it would teach nothing any more
     else {
       this.setAside(connection, now)
-      this.#serveLine() // who waited for it has to have another one
+      this.#lender.serveLine() // who waited for it has to have another one
     }
   }
 
@@ -255,14 +251,14 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
   setAside(connection: Connection, now: number): void {
     const { closing, slots } = this.#core
     // It serves nobody here: its slot is for anybody who needs one.
-    if (slots.next !== undefined || this.#balance.isSurplus(this.#handing)) this.close(connection, 'surplus')
+    if (slots.next !== undefined || this.#lender.hasSurplus) this.close(connection, 'surplus')
     else if (closing) this.close(connection, 'pool-closed')
     else this.#health.setAside(connection, now)
   }
 
   /** Takes back a connection that nobody has any more: it is lent again or kept, unless there is a reason against it. */
   takeBack(connection: Connection, reason: CloseReason | undefined, now: number): void {
-    if (reason === undefined) this.#offer(connection, now)
+    if (reason === undefined) this.#lender.offer(connection, now)
     else this.#keeper.expel(connection, reason, now)
   }
 
@@ -350,7 +346,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#keeper.trim()
     for (let { spare } = this.#stock; spare !== undefined && this.#balance.isOver; { spare } = this.#stock)
       this.close(spare, 'surplus')
-    this.#serveLine()
+    this.#lender.serveLine()
   }
 
   // --- opening -------------------------------------------------------------------------------------------------------
@@ -392,21 +388,25 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
       else if (attempt !== undefined && cancelled !== undefined) this.#journal.dialGivenUp(attempt, cancelled)
       this.#core.slots.free()
       // While nothing is open, the dials that are left decide: no new ones for those that wait for them.
-      if (this.#stock.open.size > 0 || this.#dials.count === 0) this.#serveLine()
+      if (this.#stock.open.size > 0 || this.#dials.count === 0) this.#lender.serveLine()
       this.#checkQuiet()
     }
   }
 
   /** Whether another slot of the pool's would be of use. */
   get needsSlot(): boolean {
-    return this.#balance.wantsDial && this.#balance.hasRoom
+    return this.#lender.needsSlot
+  }
+
+  takeSlot(): boolean {
+    return this.#core.slots.take(this)
   }
 
   /** A slot is free for this origin; false if it does not take it now, because it is about to serve its line anyway. */
   useSlot(): boolean {
     const { slots } = this.#core
     const before = slots.used
-    this.#serveLine()
+    this.#lender.serveLine()
     if (!this.needsSlot) slots.leave(this)
     return slots.used > before
   }
@@ -438,6 +438,10 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     return new AcquireTimeoutError(this.state, waited, this.#lastConnectError)
   }
 
+  lineGrew(): void {
+    this.#core.stirred(this)
+  }
+
   lineShrank(): void {
     if (this.waiting > 0) return
     this.#core.slots.withdraw(this)
@@ -448,125 +452,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#checkQuiet()
   }
 
-  // --- inside: lending -----------------------------------------------------------------------------------------------
-
-  /** Grants a connection to one who stood in line. */
-  #serve(connection: Connection, waiter: Waiter, now: number): void {
-    this.#journal.served(waiter, now)
-    this.#grant(connection, waiter, now)
-  }
-
-  #grant(connection: Connection, waiter: Waiter, now: number): void {
-    this.#stock.lend(connection)
-    connection.grantedAt = connection.trustedAt = now
-    connection.requests++
-    this.#journal.granted(connection)
-    // The last one that is permitted: nothing may wait behind it.
-    if (connection.remaining <= 1) connection.retire('advertised-max')
-    if (connection.requests >= this.#core.options.maxRequests) connection.retire('max-requests')
-    try {
-      waiter.grant(connection, now)
-    } catch (error) {
-      this.close(connection, 'error', error as Error)
-      waiter.refuse(error as Error)
-    }
-  }
-
-  /** Whether a waiter is better served by a connection that is opened for it, and one can be. */
-  #isDoubtfulFor(waiter: Waiter, connection: Connection | undefined, now: number): boolean {
-    return (
-      connection !== undefined &&
-      isDoubtful(connection, connection.link.provable, now) &&
-      this.#balance.hasRoom &&
-      this.#core.slots.hasRoom &&
-      waiter.prefersNew() &&
-      !this.lessons?.clears(connection, this.#stock.idle.oldest, now)
-    )
-  }
-
-  /** @param dials whether to open a connection for it though others are idle */
-  #enqueue(waiter: Waiter, dials: boolean): void {
-    const { options, slots } = this.#core
-    if (!waiter.comesAgain && this.waiting >= options.maxWaiting) {
-      waiter.refuse(new QueueFullError(this.state, options.maxWaiting))
-      return
-    }
-    this.#lines.enter(waiter)
-    if (dials && slots.take(this)) this.#dials.start()
-    this.#core.stirred(this)
-    this.#journal.waits(waiter, this.waiting)
-    if (waiter.patient && this.#stock.open.size > this.#stock.unused) this.#serveLater()
-    else this.#serveLine()
-  }
-
-  /** A connection is free: for another origin that is owed its slot, for those in line, or to be kept. */
-  #offer(connection: Connection, now: number): void {
-    if (this.#balance.isSurplus(this.#handing)) this.close(connection, 'surplus')
-    else if (this.#handing) {
-      this.#keeper.keep(connection, now, false)
-      this.#keptMeanwhile.push(connection)
-    } else if (this.#lines.any.size > 0) {
-      if (mustAsk(connection, now)) this.#picker.settle(connection)
-      else this.#handOver(connection, now)
-    } else if (this.#core.closing) this.close(connection, 'pool-closed')
-    else this.#keeper.keep(connection, now, true)
-  }
-
-  /**
-   * Hands a connection to the first in line. A request that fails at once gives it back while this runs, and the next in
-   * line gets it then: a loop, where recursion would be as deep as the line is long.
-   */
-  #handOver(connection: Connection, now: number): void {
-    this.#handing = true
-    for (let free: Connection | undefined = connection; free !== undefined; ) {
-      const waiter = this.#lines.any.shift()
-      if (waiter === undefined) {
-        this.#offer(free, now) // the last one left the line while it was looked for
-        break
-      }
-      this.#serve(free, waiter, now)
-      free = this.#lines.any.size === 0 ? undefined : this.#picker.take(now)
-    }
-    this.#handing = false
-    if (this.#keptMeanwhile.length > 0)
-      for (const kept of this.#keptMeanwhile.splice(0))
-        if (kept.state === 'idle') {
-          this.#stock.idle.remove(kept)
-          this.#offer(kept, now)
-        }
-    this.#serveLine()
-    this.lineShrank()
-  }
-
   // --- inside: opening and ending ------------------------------------------------------------------------------------
-
-  #serveLater(): void {
-    if (this.#servesLater) return
-    this.#servesLater = true
-    queueMicrotask(() => {
-      this.#servesLater = false
-      this.#serveLine()
-    })
-  }
-
-  /** Sees to it that something comes for everybody in line, as far as the caps allow. */
-  #serveLine(): void {
-    while (this.#balance.wantsDial && !this.#handing) {
-      const { spare } = this.#stock
-      if (this.#balance.idleServes) {
-        // Only where the kernel cannot be asked: each request has one more connection looked at.
-        const now = this.#core.clock.now()
-        const connection = this.#picker.take(now)
-        if (connection !== undefined) this.#handOver(connection, now)
-      } else if (this.needsSlot && this.#core.slots.take(this)) {
-        // Asked again: taking it may have closed another connection, and a listener of that have come here before us.
-        if (this.needsSlot) this.#dials.start()
-        else this.#core.slots.free()
-      } else if (spare !== undefined && !this.#balance.canGrow) {
-        this.close(spare, 'surplus')
-      } else return
-    }
-  }
 
   #opened(link: Link, attempt: Attempt, elapsed: number): void {
     const now = this.#core.clock.now()
@@ -581,13 +467,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#core.opened(this)
     if (connection.state !== 'active') return // a listener closed the pool
     this.#core.agenda.schedule(connection, this.#health.look(connection, now))
-    const waiter = this.#lines.forNew.shift()
-    if (waiter === undefined) this.#offer(connection, now)
-    else {
-      this.#serve(connection, waiter, now)
-      this.#serveLine()
-      this.lineShrank()
-    }
+    this.#lender.offerNew(connection, now)
   }
 
   #setMargin(connection: Connection, now: number): void {
@@ -624,7 +504,7 @@ export class OriginPool implements DialOwner, LineOwner, KeeperOwner, PickerOwne
     this.#journal.closed(connection, last, { reason, error, now })
     this.#core.ended(this, connection, error)
     slots.free()
-    this.#serveLine()
+    this.#lender.serveLine()
     this.#health.ended(connection, now)
     this.#checkQuiet()
   }
