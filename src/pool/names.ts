@@ -16,7 +16,8 @@ export interface NamedOrigin {
 
 /** What is known of names and addresses below. */
 export interface AddressBook {
-  watcher: { gone(hostname: string, address: string): void; back(hostname: string, address: string): void } | undefined
+  /** Told that a name no longer has an address. */
+  whenGone: ((hostname: string, address: string) => void) | undefined
   /** An address did not answer. */
   died(address: string | undefined): void
   /** Looks a name up again, to see which addresses it has. Nothing happens for one that was never looked up. */
@@ -33,7 +34,7 @@ export class Names extends AgendaItem {
     private readonly origins: () => Iterable<NamedOrigin>,
   ) {
     super()
-    book.watcher = { gone: (name, address) => this.#gone(name, address), back: () => {} }
+    book.whenGone = (name, address) => this.#gone(name, address)
   }
 
   /** A connection was opened. */

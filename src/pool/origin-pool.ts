@@ -5,8 +5,8 @@
  * side was faster. Works on links and a clock; knows nothing of HTTP clients or sockets.
  *
  * Its parts: what is open (`Stock`), who waits (`Lines`), what is being opened (`Dials`, `WarmUps`), how these compare
- * (`Balance`); who is served (`Lender`) with what (`Picker`), how long the rest stays (`Keeper`, `Lessons`), and whether it lives (`Health`); what is
- * told of all that (`Journal`).
+ * (`Balance`); who is served (`Lender`) with what (`Picker`), how long the rest stays (`Keeper`, `Lessons`), and whether it
+ * lives (`Health`); what is told of all that (`Journal`).
  *
  * Invariant: while a connection is idle, nobody stands in line for whom nothing is under way.
  */

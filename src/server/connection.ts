@@ -11,6 +11,7 @@ import { type AppliedLiveness, applyLiveness } from '../liveness/settings.js'
 import type { TcpInfoReader } from '../liveness/tcp-info.js'
 import type { Patience, Signs } from '../liveness/vital-signs.js'
 import { descriptorOf, wireOf } from '../wire/handle.js'
+import { destroyAfter, forgoLastLook, takeLastLook } from '../wire/last-look.js'
 import type { Announcer, Terms } from './announce.js'
 import { Idling, type IdlingHost, type IdlingOwner } from './idling.js'
 import type { ClientSnapshot, During } from './snapshot.js'
@@ -38,8 +39,7 @@ export interface Host extends IdlingHost {
 /** Leads from a socket or a response to its connection, so that all of them can share their listeners. */
 const CONNECTION = Symbol('keepwise connection')
 
-type Destroy = (error: Error | null, callback: (error?: Error | null) => void) => void
-type KeptSocket = Socket & { [CONNECTION]?: AcceptedConnection; _destroy?: Destroy }
+type KeptSocket = Socket & { [CONNECTION]?: AcceptedConnection }
 type KeptResponse = ServerResponse & { [CONNECTION]?: AcceptedConnection }
 
 export class AcceptedConnection extends AgendaItem implements Peer, IdlingOwner {
@@ -79,9 +79,8 @@ export class AcceptedConnection extends AgendaItem implements Peer, IdlingOwner 
     this.patience = patienceOf(this.liveness)
     this.#idling = new Idling(this, host)
     this.acceptedAt = this.#idling.since
-    const kept = socket as KeptSocket
-    kept[CONNECTION] = this
-    kept._destroy = destroyAfterLook
+    ;(socket as KeptSocket)[CONNECTION] = this
+    takeLastLook(socket, destroyAfterLook)
     socket.on('error', onError).on('close', onClose)
     this.lookAt(Math.min(this.#monitoredAt, this.idleUntil()))
   }
@@ -238,7 +237,7 @@ export class AcceptedConnection extends AgendaItem implements Peer, IdlingOwner 
     this.host.agenda.cancel(this)
     socket.off('error', onError).off('close', onClose)
     delete socket[CONNECTION]
-    delete (socket as Partial<KeptSocket>)._destroy
+    forgoLastLook(socket)
     this.host.closed(this)
   }
 
@@ -292,7 +291,4 @@ function onClose(this: Socket): void {
   AcceptedConnection.of(this)?.closed()
 }
 
-function destroyAfterLook(this: KeptSocket, error: Error | null, callback: (error?: Error | null) => void): void {
-  this[CONNECTION]?.lastLook(error)
-  ;(Object.getPrototypeOf(this) as Required<KeptSocket>)._destroy.call(this, error, callback)
-}
+const destroyAfterLook = destroyAfter<KeptSocket>((socket, error) => socket[CONNECTION]?.lastLook(error))

@@ -16,13 +16,8 @@ const MOST_NAMES = 1000
 /** Ways to ask for one name that are remembered: with another lookup, or for another family, answers differ. */
 const MOST_QUESTIONS = 4
 
-/** Told what becomes of the addresses of names: both as sockets show them, names in lower case. */
-export interface AddressWatcher {
-  /** The name no longer has the address. */
-  gone(hostname: string, address: string): void
-  /** It has it again after all. */
-  back(hostname: string, address: string): void
-}
+/** Told that a name no longer has an address: as sockets show it, the name in lower case. */
+export type AddressWatcher = (hostname: string, address: string) => void
 
 /** One way to ask for a name, and what was answered. */
 interface Question {
@@ -33,7 +28,7 @@ interface Question {
 }
 
 export class Addresses {
-  watcher: AddressWatcher | undefined
+  whenGone: AddressWatcher | undefined
   readonly #clock: Clock
   readonly #dead = new DeadAddresses()
   /** By name, those asked last at the end. */
@@ -134,10 +129,8 @@ export class Addresses {
   #observe({ hostname, presence }: Question, error: Error | null, answer: Answer): boolean {
     const addresses = [...new Set(error ? [] : addressesOf(answer).map(canonicalAddress))]
     if (addresses.length === 0) return false
-    const back = addresses.filter((address) => this.#isGone(hostname, address))
     const gone = presence.observe(addresses, !Array.isArray(answer), this.#clock.now())
-    for (const address of back) this.watcher?.back(hostname, address)
-    for (const address of gone) if (this.#isGone(hostname, address)) this.watcher?.gone(hostname, address)
+    for (const address of gone) if (this.#isGone(hostname, address)) this.whenGone?.(hostname, address)
     return true
   }
 

@@ -12,6 +12,7 @@ import { hasFin, type KernelTally, type KernelView, type TcpInfoReader } from '.
 import type { Signs } from '../liveness/vital-signs.js'
 import type { Evidence } from '../replay/verdict.js'
 import { descriptorOf, wireOf } from './handle.js'
+import { destroyAfter, forgoLastLook, takeLastLook } from './last-look.js'
 import type { Link, LinkEnding, LinkOwner } from './link.js'
 import { type WireCount, Witness } from './witness.js'
 
@@ -26,8 +27,7 @@ export interface LinkTools {
 /** Leads from a socket to its link, so that all sockets can share their listeners: an idle connection is to be small. */
 const LINK = Symbol('keepwise link')
 
-type Destroy = (error: Error | null, callback: (error?: Error | null) => void) => void
-type LinkedSocket = Socket & { [LINK]: SocketLink; _destroy: Destroy }
+type LinkedSocket = Socket & { [LINK]: SocketLink }
 
 export class SocketLink implements Link {
   readonly localPort: number | undefined
@@ -59,9 +59,8 @@ export class SocketLink implements Link {
     this.#tools = tools
     this.provable = this.#tally() !== undefined && wireOf(socket) !== undefined
     forgetAddresses(socket)
-    const linked = socket as LinkedSocket
-    linked[LINK] = this
-    linked._destroy = destroyAfterLook
+    ;(socket as LinkedSocket)[LINK] = this
+    takeLastLook(socket, destroyAfterLook)
     socket.on('error', leaveToClose).on('close', reportClose)
   }
 
@@ -137,7 +136,7 @@ export class SocketLink implements Link {
   letGo(): void {
     this.owner = undefined
     this.socket.off('error', leaveToClose).off('close', reportClose)
-    delete (this.socket as Partial<LinkedSocket>)._destroy
+    forgoLastLook(this.socket)
   }
 
   destroy(error?: Error): void {
@@ -197,10 +196,7 @@ export class SocketLink implements Link {
 /** Where nothing counts them: a difference of two is no number, and proves nothing. */
 const uncounted: WireCount = { bytesRead: Number.NaN, bytesWritten: Number.NaN }
 
-function destroyAfterLook(this: LinkedSocket, ...rest: Parameters<Destroy>): void {
-  this[LINK].lastLook()
-  ;(Object.getPrototypeOf(this) as LinkedSocket)._destroy.apply(this, rest)
-}
+const destroyAfterLook = destroyAfter<LinkedSocket>((socket) => socket[LINK].lastLook())
 
 /** An error that nobody listens to would end the process; the owner is told of it when the socket has closed. */
 function leaveToClose(): void {}

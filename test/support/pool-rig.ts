@@ -27,7 +27,7 @@ export const AUTOMATIC_IDLE_TIME = 30_000
 
 /** Writes down what it is told. */
 class FakeAddresses implements AddressBook {
-  watcher: AddressBook['watcher'] = undefined
+  whenGone: AddressBook['whenGone'] = undefined
   readonly dead: (string | undefined)[] = []
   readonly refreshed: string[] = []
 

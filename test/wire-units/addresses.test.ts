@@ -241,10 +241,7 @@ describe('what becomes of the addresses of a name', () => {
   let told: string[]
   beforeEach(() => {
     told = []
-    addresses.watcher = {
-      gone: (hostname, address) => void told.push(`${address} gone from ${hostname}`),
-      back: (hostname, address) => void told.push(`${address} back at ${hostname}`),
-    }
+    addresses.whenGone = (hostname, address) => void told.push(`${address} gone from ${hostname}`)
   })
 
   /** Asks every minute for a time. */
@@ -252,7 +249,7 @@ describe('what becomes of the addresses of a name', () => {
     for (const end = clock.now() + time; clock.now() < end; clock.advance(MINUTE)) ask(base, options, hostname)
   }
 
-  it('is told: gone, and back', () => {
+  it('is told when one is gone, and known when it is back', () => {
     const script = scripted(A, B)
     go(HOUR, script.lookup)
     script.answer = [A]
@@ -265,12 +262,12 @@ describe('what becomes of the addresses of a name', () => {
     expect(addresses.isGone('other.test', B.address)).toBe(false)
     script.answer = [A, B]
     go(HOUR, script.lookup)
-    expect(told).toEqual(['10.0.0.2 gone from multi.test', '10.0.0.2 back at multi.test'])
+    expect(told).toEqual(['10.0.0.2 gone from multi.test'])
     expect(addresses.isGone('multi.test', B.address)).toBe(false)
   })
 
   it('is known without anybody who watches', () => {
-    addresses.watcher = undefined
+    addresses.whenGone = undefined
     const script = scripted(A, B)
     go(HOUR, script.lookup)
     script.answer = [A]
@@ -361,8 +358,9 @@ describe('what becomes of the addresses of a name', () => {
     go(HOUR, script.lookup)
     script.answer = [A]
     go(HOUR, script.lookup)
+    expect(addresses.isGone('multi.test', B.address)).toBe(true)
     go(MINUTE, scripted(B).lookup)
-    expect(told).toEqual(['10.0.0.2 gone from multi.test', '10.0.0.2 back at multi.test'])
+    expect(addresses.isGone('multi.test', B.address)).toBe(false)
   })
 
   it('is remembered of four ways to ask, the last ones', () => {
@@ -411,10 +409,7 @@ describe('looking a name up again', () => {
 
   it('finds what is gone, and what is back', () => {
     const told: string[] = []
-    addresses.watcher = {
-      gone: (hostname, address) => void told.push(`${address} gone from ${hostname}`),
-      back: (hostname, address) => void told.push(`${address} back at ${hostname}`),
-    }
+    addresses.whenGone = (hostname, address) => void told.push(`${address} gone from ${hostname}`)
     const script = scripted(A, B)
     ask(script.lookup)
     const go = (time: number): void => {
@@ -427,9 +422,12 @@ describe('looking a name up again', () => {
     expect(told).toEqual([])
     script.error = null
     go(3 * MINUTE)
+    expect(told).toEqual(['10.0.0.1 gone from multi.test'])
+    expect(addresses.isGone('multi.test', A.address)).toBe(true)
     script.answer = [A, B]
     go(MINUTE)
-    expect(told).toEqual(['10.0.0.1 gone from multi.test', '10.0.0.1 back at multi.test'])
+    expect(addresses.isGone('multi.test', A.address)).toBe(false)
+    expect(told).toHaveLength(1)
   })
 
   it('survives a lookup that throws, and asks it again the next time', () => {
