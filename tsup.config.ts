@@ -1,12 +1,20 @@
 import { defineConfig, type Options } from 'tsup'
+import { bundlePage } from './src/watch/page/bundle.mjs'
 
-const entries = { index: 'src/index.ts', server: 'src/server.ts' }
+const entries = {
+  index: 'src/index.ts',
+  prometheus: 'src/prometheus.ts',
+  server: 'src/server.ts',
+  watch: 'src/watch.ts',
+}
 
 const common: Options = {
   entry: { ...entries, 'builtin-fetch-first': 'src/builtin-fetch-first.ts' },
   target: 'node20',
   platform: 'node',
   sourcemap: true,
+  // The program of the watch page, as text.
+  define: { KEEPWISE_PAGE: JSON.stringify(bundlePage()) },
   esbuildPlugins: [
     {
       // The prelude must stay a module of its own: it has to be evaluated before undici is (see the file).
@@ -29,4 +37,6 @@ export default defineConfig([
   { ...common, format: 'esm', dts: { entry: entries } },
   // p-queue is ESM only: `require('p-queue')` in a CommonJS build does not give its constructor, so it is bundled there.
   { ...common, format: 'cjs', dts: { entry: entries }, noExternal: ['p-queue'] },
+  // The command has in it what it alone needs.
+  { ...common, entry: { cli: 'src/cli.ts' }, format: 'esm', noExternal: ['commander', /^d3-/, 'internmap'] },
 ])

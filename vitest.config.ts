@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { bundlePage } from './src/watch/page/bundle.mjs'
 
 /**
  * Where what happens on a wire, in a kernel or in a server of its own kind is timed: one file after the other. (What is dead is
@@ -7,6 +8,7 @@ import { defineConfig } from 'vitest/config'
 const measured = ['liveness', 'replay', 'servers', 'support', 'wire'].map((folder) => `test/${folder}/**/*.test.ts`)
 
 export default defineConfig({
+  define: { KEEPWISE_PAGE: JSON.stringify(bundlePage()) },
   test: {
     testTimeout: 30_000,
     hookTimeout: 30_000,

@@ -51,6 +51,7 @@ export type { LivenessOption, LivenessPreset, LivenessTriple, LivenessTuning } f
 export { presets as livenessPresets } from './liveness/presets.js'
 export type { AppliedLiveness } from './liveness/settings.js'
 export type { SystemLiveness } from './liveness/system.js'
+export type { Meter } from './meter.js'
 export type { HttpAgentOptions, HttpsAgentOptions } from './options/agent-options.js'
 export type { ConnectOptions } from './options/connect.js'
 export type { PoolOptions } from './options/pool-options.js'

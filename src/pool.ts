@@ -17,12 +17,14 @@ import { type Capabilities, capabilitiesOf } from './liveness/capabilities.js'
 import type { NativeResult } from './liveness/native.js'
 import { planOf } from './liveness/presets.js'
 import { TcpInfoReader } from './liveness/tcp-info.js'
-import { show } from './options/checks.js'
+import type { Meter } from './meter.js'
+import { enforce, meter as isMeter, show } from './options/checks.js'
 import type { PoolOptions, ResolvedOptions } from './options/pool-options.js'
 import { PoolCore } from './pool/pool-core.js'
 import { list } from './registry.js'
 import { type Explanation, explain } from './telemetry/explain.js'
 import { lineOf } from './telemetry/line.js'
+import { measure } from './telemetry/measure.js'
 import { type PoolStats, statsOf } from './telemetry/stats.js'
 import { Addresses } from './wire/addresses.js'
 import { socketDialer } from './wire/dialer.js'
@@ -71,6 +73,7 @@ export class Pool {
     this.#ground = { core: this.#core, tools, addresses, movable: knowsNode() }
     this.capabilities = capabilitiesOf(native, this.#ground.movable)
     this.#unlist = list(this)
+    if (options.meter !== undefined) measure(this.#core, options.meter)
     this.dispatcher = new KeepwiseDispatcher(this.#core) as unknown as Dispatcher & FetchDispatcher
   }
 
@@ -119,12 +122,25 @@ export class Pool {
     return this
   }
 
+  /**
+   * Measures the pool on an OpenTelemetry meter, or what is like one. The option `meter` does the same from the start.
+   * `keepwise/prometheus` has one for prom-client.
+   *
+   * @returns ends it; to call it twice does nothing
+   * @throws OptionError for what is no meter
+   */
+  instrument(meter: Meter): () => void {
+    enforce('meter', meter, isMeter)
+    return measure(this.#core, meter)
+  }
+
   /** One line of state, for a log; `console.log(pool)` prints it as well. */
   toString(): string {
     const { over, closing } = this.#core
     return lineOf(this.name, this.stats(), over ? 'closed' : closing ? 'closing' : 'open')
   }
 
+  /** One line of state, for `console.log(pool)`. */
   [inspect.custom](): string {
     return this.toString()
   }

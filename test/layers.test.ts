@@ -9,8 +9,15 @@ import { describe, expect, it } from 'vitest'
 
 /** From top to bottom. A folder with its slash is everything in it. A file may import from its own layer and below. */
 const layers = [
+  'cli.ts',
+  'cli/',
+  'doctor/',
+  'watch.ts',
+  'watch/',
   'index.ts',
   'server.ts',
+  'prometheus.ts',
+  'prometheus/',
   'drop-in.ts',
   'pool.ts',
   'dispatcher/',

@@ -3,8 +3,9 @@
 
 import { writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { httpKeepAlive, tcpKeepalive } from './keep-alives.mjs'
+import { colours, dot, line, round, svg, text, WIDTH } from './pen.mjs'
 
-const WIDTH = 880
 const PANEL = 188
 /** Height of the two lanes within a panel: the client above, the server below. */
 const CLIENT = 84
@@ -15,20 +16,9 @@ const BREAK = 232
 const RIGHT = 862
 const [FIRST, LAST] = [4.925, 5.09]
 
-const colours = { ink: '#1f2937', faint: '#6b7280', line: '#cbd5e1', bad: '#dc2626', good: '#15803d', busy: '#d97706' }
-
 /** Where a moment (in seconds) stands on the lanes. */
 const at = (seconds) =>
   seconds < FIRST ? LEFT : BREAK + 24 + ((seconds - FIRST) / (LAST - FIRST)) * (RIGHT - BREAK - 24)
-const round = (number) => Math.round(number * 10) / 10
-
-const text = (x, y, words, { colour = 'ink', size = 13, anchor = 'start', weight = 400 } = {}) =>
-  `<text x="${round(x)}" y="${round(y)}" fill="${colours[colour]}" font-size="${size}" font-weight="${weight}" text-anchor="${anchor}">${words}</text>`
-
-const line = (x1, y1, x2, y2, colour, extra = '') =>
-  `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" stroke="${colours[colour]}" ${extra}/>`
-
-const dot = (x, y, colour) => `<circle cx="${round(x)}" cy="${y}" r="4" fill="${colours[colour]}"/>`
 
 /** A lane: its name, and the wire it stands for. */
 const lane = (y, name) =>
@@ -59,21 +49,6 @@ ${parts.join('\n')}
 ${lane(CLIENT, 'client')}
 ${lane(SERVER, 'server')}
 </g>`
-
-/** A whole figure: a white card, since an image does not know the colours of the page it stands on. */
-function svg(width, height, title, ...parts) {
-  const markers = Object.entries(colours).map(
-    ([name, colour]) =>
-      `<marker id="${name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0 0 10 5 0 10z" fill="${colour}"/></marker>`,
-  )
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif" role="img">
-<title>${title}</title>
-<defs>${markers.join('')}</defs>
-<rect x="0.5" y="0.5" width="${width - 1}" height="${height - 1}" rx="8" fill="#ffffff" stroke="${colours.line}"/>
-${parts.join('\n')}
-</svg>
-`
-}
 
 /** The race between a request and the server's idle timer, and what keepwise does about it. Round trip: 40 ms. */
 export function keepAliveRace() {
@@ -319,7 +294,9 @@ export function deadPeer() {
 export const figures = {
   'connection-states.svg': connectionStates,
   'dead-peer.svg': deadPeer,
+  'http-keep-alive.svg': httpKeepAlive,
   'keep-alive-race.svg': keepAliveRace,
+  'tcp-keepalive.svg': tcpKeepalive,
   'wire-verdicts.svg': wireVerdicts,
 }
 

@@ -74,7 +74,10 @@ function optionsOf(options: Options | string, port: unknown, localAddress: unkno
 
 /** An `http.Agent` whose connections are those of a pool: `pool.httpAgent`. */
 export class PoolHttpAgent extends http.Agent {
-  /** @param ground of the pool that it belongs to; undefined if it is to be adopted by one of its own */
+  /**
+   * @param ground of the pool that it belongs to; undefined if it is to be adopted by one of its own
+   * @internal
+   */
   constructor(ground: AgentGround | undefined, options: http.AgentOptions) {
     super(options)
     if (ground !== undefined) adopt(this, PoolHttpAgent.prototype, ground, ground.core.options.maxIdleConnections)
@@ -128,7 +131,10 @@ export class PoolHttpsAgent extends https.Agent {
   /** `close()`, by `await using`. */
   declare readonly [Symbol.asyncDispose]: PoolHttpAgent['close']
 
-  /** @param ground of the pool that it belongs to; undefined if it is to be adopted by one of its own */
+  /**
+   * @param ground of the pool that it belongs to; undefined if it is to be adopted by one of its own
+   * @internal
+   */
   constructor(ground: AgentGround | undefined, options: https.AgentOptions) {
     super(options)
     if (ground !== undefined) adopt(this, PoolHttpsAgent.prototype, ground, ground.core.options.maxIdleConnections)

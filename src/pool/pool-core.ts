@@ -80,7 +80,7 @@ export class PoolCore {
   readonly #origins = new Map<string, OriginPool>()
   readonly #quiet = new Set<OriginPool>()
   /** What the origins had counted that are forgotten. */
-  readonly #forgotten = new Counters()
+  readonly forgotten = new Counters()
   readonly #heartbeat: Heartbeat
   readonly #names: Names
   readonly #listeners: CoreListener[] = []
@@ -128,7 +128,7 @@ export class PoolCore {
   /** Everything that was ever counted. */
   get totals(): Counters {
     const totals = new Counters()
-    totals.add(this.#forgotten)
+    totals.add(this.forgotten)
     for (const { counters } of this.#origins.values()) totals.add(counters)
     return totals
   }
@@ -272,7 +272,7 @@ export class PoolCore {
     this.#quiet.delete(origin)
     this.#origins.delete(origin.key)
     for (const tell of this.forgetting) tell(origin)
-    this.#forgotten.add(origin.counters)
+    this.forgotten.add(origin.counters)
     origin.forget()
   }
 }

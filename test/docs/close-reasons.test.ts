@@ -1,8 +1,10 @@
-/** docs/close-reasons.md has every close reason, and says who gives it. */
+/** docs/close-reasons.md has every close reason: what it means, whether it is normal, what to do; and who gives it. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { channelNames } from '../../src/channels.js'
 import { closeReasons } from '../../src/index.js'
+import { attributeNames, instruments } from '../../src/telemetry/instruments.js'
 import { code, Page, root } from './markdown.js'
 
 const page = new Page('docs/close-reasons.md')
@@ -15,13 +17,14 @@ const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8
   .join('\n')
 
 describe('the table of close reasons', () => {
-  it('lists every reason, in the order of the code', () => {
-    expect(rows.map((row) => code(row.Reason))).toEqual([...closeReasons])
+  it('lists every reason, in the order of the code, and leads to its section', () => {
+    expect(rows.map((row) => row.Reason)).toEqual(closeReasons.map((reason) => `[\`${reason}\`](#${reason})`))
   })
 
-  it('says of each what caused it, and of each that is given what to do', () => {
+  it('says of each what caused it, whether it is normal, and of each that is given what to do', () => {
     for (const row of rows) {
       expect(row['What caused it'], row.Reason).not.toBe('')
+      expect(['yes', 'if rare', 'no'], row.Reason).toContain(row.Normal)
       if (!row['What caused it']?.startsWith('Reserved')) expect(row['What to do'], row.Reason).not.toBe('')
     }
   })
@@ -34,9 +37,42 @@ describe('the table of close reasons', () => {
   )
 })
 
+describe('the sections', () => {
+  const verdicts: Readonly<Record<string, string>> = {
+    yes: '**Normal.** ',
+    'if rare': '**Normal if rare.** ',
+    no: '**Not normal.** ',
+  }
+
+  it('are those of the reasons, in the order of the code', () => {
+    const headings = [...page.section('One by one').matchAll(/^### (.*)$/gm)].map(([, title]) => title)
+    expect(headings).toEqual([...closeReasons])
+  })
+
+  it.each(rows.map((row) => [code(row.Reason), row.Normal as string]))(
+    'say of %s whether it is normal (%s), what to look at and what to change',
+    (reason, normal) => {
+      const text = page.section(reason)
+      expect(text.trimStart().startsWith(verdicts[normal] as string), text).toBe(true)
+      expect(text).toMatch(/^- \*\*Look (at|for)\*\* \S/m)
+      expect(text).toMatch(/^- \*\*Change\*\* \S/m)
+    },
+  )
+})
+
 describe('the table of who decides', () => {
   it('has every reason once', () => {
     const listed = page.table('Who decides', 'Side').flatMap((row) => row.Reasons?.match(/[a-z-]+/g) ?? [])
     expect(listed.sort()).toEqual([...closeReasons].sort())
   })
+})
+
+it('names the channel, the metric and the attribute that have the word', () => {
+  const places = page
+    .table('Where the word stands', 'Where')
+    .map((row) => `${row.Where} ${row['How it looks there']}`)
+    .join('\n')
+  expect(places).toContain(`\`${channelNames.close}\``)
+  expect(places).toContain(`\`${instruments.closed.name}\``)
+  expect(places).toContain(`\`${attributeNames.reason}\``)
 })

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
-import { request } from 'undici'
+import { request, stream, errors as undiciErrors } from 'undici'
 import { describe, expect, it } from 'vitest'
 import type { PoolOptions } from '../../src/index.js'
 import * as keepwise from '../../src/index.js'
@@ -27,6 +27,14 @@ describe('the table of error classes', () => {
   it('lists every code', () => {
     expect(classRows.map((row) => code(row.Code))).toEqual(aliasStrings('errors.ts', 'KeepwiseErrorCode'))
   })
+
+  it.each(classRows.map((row) => [code(row.Class), row]))(
+    'says of %s when it is thrown and what to do',
+    (_name, row) => {
+      expect(row['Thrown when']).not.toBe('')
+      expect(row['What to do']).not.toBe('')
+    },
+  )
 
   it.each(classRows.map((row) => [code(row.Class), row.Class as string]))('links %s to its section', (name, cell) => {
     expect(cell).toContain(`(#${name.toLowerCase()})`)
@@ -195,8 +203,9 @@ const provoke: Readonly<Record<string, () => Promise<Failure>>> = {
 describe('the table of what the caller sees', () => {
   const rows = page.table('What the caller sees', 'The caller gets')
 
-  it('has a row for each failure that is provoked here', () => {
+  it('has a row for each failure that is provoked here, with its mend', () => {
     expect(rows.map((row) => code(row['The caller gets']))).toEqual(Object.keys(provoke))
+    for (const row of rows) expect(row['What to do'], row['The caller gets']).not.toBe('')
   })
 
   it.each(rows.map((row) => [code(row['The caller gets']), row['Its cause'] as string]))(
@@ -325,8 +334,9 @@ describe('the table of what comes through the agents', () => {
       }),
   }
 
-  it('has a row for each failure that is provoked here', () => {
+  it('has a row for each failure that is provoked here, with its mend', () => {
     expect(rows.map((row) => code(row['Over an agent']))).toEqual(Object.keys(provokeOverAgent))
+    for (const row of rows) expect(row['What to do'], row['Over an agent']).not.toBe('')
   })
 
   it.each(rows.map((row) => [code(row['Over an agent']), row['Its cause'] as string]))(
@@ -415,5 +425,124 @@ describe('the table of what comes through the agents', () => {
       })
       expect([error.code, error.message, cause]).toEqual(['ECONNRESET', 'socket hang up', undefined])
     }
+  })
+})
+
+describe('the table of the other codes of undici', () => {
+  const rows = page.table('The other codes of undici', 'Code')
+
+  it('has those that undici has, and are in no other table', () => {
+    const named = page.table('What the caller sees', 'The caller gets').map((row) => code(row['The caller gets']))
+    // Some of their constructors take objects.
+    const codes = Object.values(undiciErrors).map((Made) => new Made({} as never, {} as never, {} as never).code)
+    const theirs = codes.filter((each) => /^UND_ERR_/.test(String(each)) && !named.includes(each))
+    expect(theirs.length).toBeGreaterThan(10)
+    expect(rows.map((row) => code(row.Code)).sort()).toEqual([...new Set(theirs)].sort())
+  })
+
+  it('says of each but those that never come what to do', () => {
+    for (const row of rows) expect(row['What to do'] === '', row.Code).toBe(row.When?.startsWith('Never'))
+  })
+
+  type Options = NonNullable<Parameters<typeof request>[1]>
+  const sent = (options: Options): Promise<Failure> =>
+    withPool({}, ({ dispatcher }, { origin }) => failureOf(request(origin, { ...options, dispatcher })))
+
+  const provokeOther: Readonly<Record<string, () => Promise<Failure>>> = {
+    UND_ERR_INVALID_ARG: () => sent({ headers: { 'x y': '1' } }),
+    UND_ERR_INVALID_RETURN_VALUE: () =>
+      withPool({}, ({ dispatcher }, { origin }) => failureOf(stream(origin, { dispatcher }, () => 5 as never))),
+    UND_ERR_NOT_SUPPORTED: () => sent({ headers: { expect: '100-continue' } }),
+    UND_ERR_REQ_CONTENT_LENGTH_MISMATCH: () =>
+      sent({ method: 'POST', headers: { 'content-length': '9' }, body: 'short' }),
+    UND_ERR_HEADERS_OVERFLOW: () =>
+      withServer(
+        (_request, response) => response.writeHead(200, { 'x-long': 'x'.repeat(20_000) }).end(),
+        async ({ origin }) => {
+          await using pool = keepwise.createPool()
+          return await failureOf(request(origin, { dispatcher: pool.dispatcher }))
+        },
+      ),
+    UND_ERR_ABORTED: () =>
+      withPool({}, async ({ dispatcher }, { origin }) => {
+        const { body } = await request(`${origin}/stalls`, { dispatcher })
+        body.destroy()
+        return await failureOf(once(body, 'end'))
+      }),
+  }
+
+  it.each(Object.keys(provokeOther))('has %s, which comes', async (name) => {
+    expect(rows.map((row) => code(row.Code))).toContain(name)
+    const { error } = await (provokeOther[name] as () => Promise<Failure>)()
+    expect(error.code).toBe(name)
+  })
+})
+
+describe('the table of what is printed', () => {
+  const rows = page.table('An error in hand', 'What is printed')
+
+  /** The messages of an error and of its causes, or its code where that is what is printed. */
+  const printed = ({ error }: Failure): string => {
+    const parts: string[] = []
+    for (let each = error as NodeJS.ErrnoException | undefined; each; each = each.cause as typeof each)
+      parts.push(each.message, each.code ?? '')
+    return parts.join('\n')
+  }
+
+  const overAgent = (path: string, method = 'GET'): Promise<Failure> =>
+    withPool({}, (pool, { origin }) =>
+      failureOf(
+        once(http.request(origin + path, { agent: pool.httpAgent, method }).end(), 'response').then(([response]) =>
+          (response as IncomingMessage).toArray(),
+        ),
+      ),
+    )
+
+  const fetched = (path: string): Promise<Failure> =>
+    withPool({ bodyTimeout: 100 }, ({ dispatcher }, { origin }) =>
+      failureOf(fetch(origin + path, { dispatcher }).then((response) => response.text())),
+    )
+
+  const print: Readonly<Record<string, () => Promise<Failure>>> = {
+    'fetch failed': () => fetched('/resets'),
+    'other side closed': () => fails('/closes'),
+    'socket hang up': () => overAgent('/closes'),
+    'read ECONNRESET': () => fails('/resets'),
+    aborted: () =>
+      withServer(
+        (_request, response) => {
+          response.writeHead(200, { 'content-length': 9 }).write('x', () => response.destroy())
+        },
+        async ({ origin }) => {
+          await using pool = keepwise.createPool()
+          const [response] = await once(http.get(origin, { agent: pool.httpAgent }), 'response')
+          return await failureOf((response as IncomingMessage).toArray())
+        },
+      ),
+    terminated: () => fetched('/stalls'),
+    'connect ECONNREFUSED': refused,
+    'Connect Timeout Error': connectTimeout,
+    'Headers Timeout Error': () => fails('/hangs', { headersTimeout: 100 }),
+    'Body Timeout Error': () => fails('/stalls', { bodyTimeout: 100 }),
+    ETIMEDOUT: () => {
+      nextPeerDies('ETIMEDOUT')
+      return overAgent('/hangs', 'POST')
+    },
+    'No connection to': () => crowded({ acquireTimeout: 50 }, 1),
+    'Too many requests wait': () => crowded({ maxWaiting: 1 }, 2),
+    'its peer is dead': () => {
+      nextPeerDies('ETIMEDOUT')
+      return fails('/hangs', {}, 'POST')
+    },
+    'The pool is closed': closed,
+    'Unknown option': () => failureOf((async () => keepwise.createPool({ maxSockts: 1 } as never))()),
+  }
+
+  it('has a row for each that is provoked here', () => {
+    expect(rows.map((row) => code(row['What is printed']))).toEqual(Object.keys(print))
+  })
+
+  it.each(Object.keys(print))('has %s, which is printed', async (words) => {
+    expect(printed(await (print[words] as () => Promise<Failure>)())).toContain(words)
   })
 })
