@@ -43,9 +43,14 @@ export const label: Check = (value) =>
     ? undefined
     : 'must be a string of 1 to 100 characters in one line'
 
-/** A meter of OpenTelemetry, or none. */
+export const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined ? undefined : check(value)
+
+/** A meter of OpenTelemetry. */
 export const meter: Check = (value) =>
-  value === undefined || (isObject(value) && meterMethods.every((name) => typeof value[name] === 'function'))
+  isObject(value) && meterMethods.every((name) => typeof value[name] === 'function')
     ? undefined
     : `must be an OpenTelemetry Meter, with ${meterMethods.join(', ')}`
 

@@ -18,6 +18,7 @@ import {
   milliseconds,
   millisecondsOrInfinity,
   oneOf,
+  optional,
   show,
   unknownOption,
 } from './checks.js'
@@ -163,7 +164,7 @@ interface Spec {
 /** Those that are one plain value. `connect`, `liveness` and `through` have modules of their own. */
 export const optionSpecs = {
   name: { default: 'default', check: label },
-  meter: { default: undefined, check: meter },
+  meter: { default: undefined, check: optional(meter) },
   maxConnections: { default: 256, check: count({ min: 1 }) },
   maxTotalConnections: { default: Infinity, check: count({ min: 1 }) },
   maxIdleConnections: { default: Infinity, check: count({ min: 0 }) },

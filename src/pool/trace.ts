@@ -19,18 +19,23 @@ export class Trace<Message extends { error?: Error }> {
   /** Begins the operation, in the context that subscribers have bound. */
   run<Result>(begin: () => Result): Result {
     const { channel, message } = this
-    const result = channel.start.runStores(message, begin)
-    if (!this.#isOver) {
-      this.#isLater = true
-      channel.end.publish(message)
-    }
-    return result
+    return channel.start.runStores(message, () => {
+      const result = begin()
+      if (!this.#isOver) this.#goOn()
+      return result
+    })
+  }
+
+  /** It was given up: whatever it was, it did not end at once. */
+  giveUp(): void {
+    if (!this.#isLater) this.#goOn()
+    this.end({}, () => {})
   }
 
   /**
    * It has ended.
    *
-   * @param outcome what the message is to have from now on: nothing, where it was given up
+   * @param outcome what the message is to have from now on
    * @param tell tells the one who waits for it
    */
   end(outcome: Partial<Message>, tell: () => void): void {
@@ -50,5 +55,11 @@ export class Trace<Message extends { error?: Error }> {
       channel.end.publish(message)
       tell()
     }
+  }
+
+  /** It does not end at once. */
+  #goOn(): void {
+    this.#isLater = true
+    this.channel.end.publish(this.message)
   }
 }

@@ -58,25 +58,25 @@ export abstract class Waiter {
     else {
       const { reused } = connection
       const outcome = { connection: connection.snapshot(now), reused, waited: now - this.askedAt }
-      this.#untrace(outcome, () => this.granted(connection))
+      this.#untraced()?.end(outcome, () => this.granted(connection))
     }
   }
 
   /** Gives it an error in place of one. */
   refuse(error: Error): void {
     if (this.#trace === undefined) this.refused(error)
-    else this.#untrace({ error }, () => this.refused(error))
+    else this.#untraced()?.end({ error }, () => this.refused(error))
   }
 
   /** It has left the line. */
   gone(): void {
-    if (this.#trace !== undefined) this.#untrace({}, () => {})
+    this.#untraced()?.giveUp()
   }
 
-  #untrace(outcome: Partial<AcquireMessage>, tell: () => void): void {
+  #untraced(): Trace<AcquireMessage> | undefined {
     const trace = this.#trace
     this.#trace = undefined
-    trace?.end(outcome, tell)
+    return trace
   }
 
   /** It has a connection, active and its own until it releases or discards it. */
