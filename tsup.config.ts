@@ -37,6 +37,12 @@ export default defineConfig([
   { ...common, format: 'esm', dts: { entry: entries } },
   // p-queue is ESM only: `require('p-queue')` in a CommonJS build does not give its constructor, so it is bundled there.
   { ...common, format: 'cjs', dts: { entry: entries }, noExternal: ['p-queue'] },
-  // The command has in it what it alone needs.
-  { ...common, entry: { cli: 'src/cli.ts' }, format: 'esm', noExternal: ['commander', /^d3-/, 'internmap'] },
+  // The command has in it what it alone needs. Of that, commander is CommonJS and requires modules of Node's.
+  {
+    ...common,
+    entry: { cli: 'src/cli.ts' },
+    format: 'esm',
+    noExternal: ['commander', /^d3-/, 'internmap'],
+    banner: { js: "import { createRequire } from 'node:module'\nconst require = createRequire(import.meta.url)" },
+  },
 ])

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/** The peer that keepwise/prometheus wants, as this project has it. */
+const PROM_CLIENT = 'prom-client@15'
+
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Without a tarball it makes one, which builds. */
@@ -16,8 +19,8 @@ export function createProjects(tarball) {
     return {
       files: filesOf(path),
       list: [
-        createProject(directory, path, { name: 'with koffi', hasKoffi: true }),
-        createProject(directory, path, { name: 'without koffi', hasKoffi: false }),
+        createProject(directory, path, { name: 'with koffi and prom-client', hasOptional: true }),
+        createProject(directory, path, { name: 'without them', hasOptional: false }),
       ],
       remove,
     }
@@ -43,16 +46,16 @@ function filesOf(tarball) {
     .map((path) => path.replace(/^package\//, ''))
 }
 
-function createProject(parent, tarball, { name, hasKoffi }) {
+function createProject(parent, tarball, { name, hasOptional }) {
   const directory = join(parent, name.replaceAll(' ', '-'))
   mkdirSync(directory)
   writeFileSync(join(directory, 'package.json'), '{ "private": true }\n')
-  const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--silent', ...(hasKoffi ? [] : ['--omit=optional'])]
-  npm(['install', ...flags, tarball], directory)
+  const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--silent']
+  npm(['install', ...flags, ...(hasOptional ? [PROM_CLIENT] : ['--omit=optional']), tarball], directory)
   for (const kind of ['programs', 'types']) {
     cpSync(join(ROOT, 'test', 'packed', kind), directory, { recursive: true })
   }
-  return { name, directory, hasKoffi }
+  return { name, directory, hasOptional }
 }
 
 function npm(args, cwd) {

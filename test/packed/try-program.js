@@ -50,6 +50,13 @@ export async function tryProgram(checks, project, major, program) {
     'keepwise/server counts down, says close with the last response, and closes',
   )
   checks.equal(found.refusesNoServer, 'ERR_KEEPWISE_OPTION', 'keepwise/server refuses what is no server')
+  checks.equal(found.watched, { status: 200, hasProgram: true, pools: [1, 2, 3] }, 'keepwise/watch shows its pools')
+  const missing = program.endsWith('.cjs') ? 'MODULE_NOT_FOUND' : 'ERR_MODULE_NOT_FOUND'
+  checks.equal(
+    found.metrics,
+    project.hasOptional ? true : missing,
+    'keepwise/prometheus counts requests where there is a prom-client',
+  )
   checks.equal(found.errorClass, 'PeerDeadError', 'errors are exported')
   checkCapabilities(checks, found, project)
 }
@@ -62,8 +69,8 @@ async function controlOf(binary, project) {
   return controls.get(binary)
 }
 
-function checkCapabilities(checks, { capabilities, node }, { hasKoffi }) {
-  const native = hasKoffi && process.platform === 'linux'
+function checkCapabilities(checks, { capabilities, node }, { hasOptional }) {
+  const native = hasOptional && process.platform === 'linux'
   checks.equal(capabilities.tcpInfo, native, 'capabilities.tcpInfo says whether the kernel can be asked')
   checks.equal(capabilities.requestReplay, true, 'capabilities.requestReplay: the requests of this Node are known')
   checks.equal(typeof capabilities.koffi, native ? 'string' : 'undefined', 'capabilities.koffi is its version')

@@ -12,6 +12,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Checks } from './checks.js'
 import { createProjects } from './projects.js'
+import { tryCommand } from './try-command.js'
 import { tryProgram } from './try-program.js'
 import { tryTypes } from './try-types.js'
 
@@ -36,6 +37,8 @@ try {
       }
     }
   }
+  checks.group('The command')
+  for (const project of projects.list) tryCommand(checks, project)
   checks.group('TypeScript')
   tryTypes(checks, projects.list[0])
 } finally {

@@ -7,7 +7,8 @@ const { globalDispatchers } = require('./global-dispatchers.cjs')
 
 const origin = process.env.ORIGIN
 
-exports.exercise = async ({ createPool, HttpAgent, HttpsAgent, PeerDeadError }, { keepAlive, OptionError }) => {
+exports.exercise = async (keepwise, { keepAlive, OptionError }, { watch }, loadPrometheus) => {
+  const { createPool, HttpAgent, HttpsAgent, PeerDeadError } = keepwise
   // Before anything else: which dispatcher does fetch use of itself?
   await fetch(`${origin}/plain`).then((response) => response.text())
   const found = { node: process.versions.node, globalDispatchers: globalDispatchers() }
@@ -39,6 +40,9 @@ exports.exercise = async ({ createPool, HttpAgent, HttpsAgent, PeerDeadError }, 
     .catch((error) => error instanceof OptionError && error.code)
   found.errorClass = PeerDeadError.name
 
+  found.watched = await look(watch)
+  found.metrics = await measure(createPool, loadPrometheus)
+
   const closed = createPool()
   await closed.dispatcher.request({ origin, path: '/closed', method: 'GET' }).then(({ body }) => body.text())
   await closed.close()
@@ -48,6 +52,30 @@ exports.exercise = async ({ createPool, HttpAgent, HttpsAgent, PeerDeadError }, 
   found.destroyed = await codeOfRequest(destroyed)
 
   console.log(JSON.stringify(found))
+}
+
+/** The watch page, and what it is told of the pools. Both pools of this program are open. */
+async function look(watch) {
+  const view = await watch()
+  const page = await fetch(view.url)
+  const state = await fetch(new URL('state', view.url)).then((response) => response.json())
+  await view.close()
+  const html = await page.text()
+  return { status: page.status, hasProgram: html.length > 10_000, pools: state.pools.map(({ pool }) => pool.id) }
+}
+
+/** The requests of one pool, as prom-client has counted them; or why there is no prom-client. */
+async function measure(createPool, loadPrometheus) {
+  const loaded = await loadPrometheus().catch((error) => error)
+  if (loaded instanceof Error) return loaded.code
+  const [{ collect }, { Registry }] = loaded
+  const registry = new Registry()
+  const pool = createPool({ name: 'measured' })
+  collect(pool, { registry })
+  await pool.dispatcher.request({ origin, path: '/measured', method: 'GET' }).then(({ body }) => body.text())
+  const text = await registry.metrics()
+  await pool.close()
+  return /^http_client_request_duration_seconds_count\{.*keepwise_pool_name="measured".*\} 1$/m.test(text)
 }
 
 /** What a server promises whose keep-alive is kept, request by request, and what is left when it is closed. */

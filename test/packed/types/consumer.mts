@@ -1,7 +1,9 @@
 import http from 'node:http'
 import https from 'node:https'
 import { createPool, HttpAgent, type HttpAgentOptions, HttpsAgent, type PeerEvidence } from 'keepwise'
+import { collect } from 'keepwise/prometheus'
 import { type KeptServer, keepAlive, type Left } from 'keepwise/server'
+import { record, type TimelineRecord, type Watch, watch } from 'keepwise/watch'
 
 const pool = createPool({ maxConnections: 50, liveness: { idle: 30_000, interval: 5_000, probes: 3 } })
 
@@ -26,6 +28,14 @@ const restore: () => void = pool.install()
 restore()
 await pool.warm('http://127.0.0.1', 2)
 pool.explain('http://127.0.0.1')
+const view: Watch = await watch()
+await view.close()
+const stop: () => Promise<void> = record(process.stdout)
+await stop()
+const tell = ({ event, pool: { name } }: TimelineRecord): string => `${name} ${event}`
+console.log(tell.length, `${pool}`)
+const uncollect: () => void = collect(pool, { prefix: 'app_' })
+uncollect()
 const agents: [http.Agent, https.Agent] = [pool.httpAgent, pool.httpsAgent]
 http.get('http://127.0.0.1', { agent: agents[0] }).destroy()
 const options: HttpAgentOptions = { keepAlive: true, maxSockets: 50, maxLifetime: 600_000 }
