@@ -51,6 +51,28 @@ const outputs: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     /^close {4}connection 1: advertised-timeout, 2 served, idle for \d+ ms$/,
     'stats    1 closed: advertised-timeout',
   ],
+  'metrics.mjs': [
+    'http_client_request_duration_seconds_count 2 api 200',
+    'http_client_request_duration_seconds_count 1 api 404',
+    'http_client_connection_duration_seconds_count 1 api',
+    'keepwise_connections_opened_total 1 api',
+    'keepwise_connections_closed_total 1 api pool-closed',
+    'keepwise_dial_duration_seconds_count 1 api',
+    'keepwise_requests_assigned_total 1 api',
+    'keepwise_requests_assigned_total 2 api',
+    'keepwise_requests_queued_total 1 api',
+    'keepwise_wait_duration_seconds_count 1 api',
+  ],
+  'record.mjs': [
+    'api wait',
+    'api dial',
+    'api open connection 1, 0 requests',
+    'api active connection 1, 1 requests',
+    'api idle connection 1, 1 requests',
+    'api active connection 1, 2 requests',
+    'api idle connection 1, 2 requests',
+    'api close connection 1, 2 requests pool-closed',
+  ],
   'tuning.mjs': [
     'liveness    Ti        Td      Nm  dead after  known by',
     ...Object.entries(livenessPresets).map(([name, { idle, interval, probes }]) =>
