@@ -31,6 +31,7 @@ import {
   type Piece,
   plugIn,
   release,
+  silentFailure,
   takeOff,
   unplug,
 } from './node-request.js'
@@ -103,6 +104,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** The socket is new, and its 'connect' has not been told to its caller yet. */
   private unannounced = false
   private watched: WatchedRequest | undefined = undefined
+  /** What its caller is told of its connection's end; only for those who measure. */
+  private failure: Error | undefined = undefined
   /** Tells those who measure; undefined where nobody does. */
   private ended: RequestEnded | undefined = undefined
 
@@ -217,7 +220,8 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       this.plugIn(tap)
       this.noteEnd(connection)
       if (error !== undefined && stage === 'answered') this.explainRest(connection, error)
-      if (tap.pass()) this.settle(error)
+      if (this.ended !== undefined) this.failure = error ?? silentFailure(tap.socket)
+      if (tap.pass()) this.settle()
       this.written?.fail()
     } else if (stage === 'sent') this.diedUnder(connection, tap, word, error)
     else this.diedBefore(connection, tap, word, error)
@@ -598,7 +602,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     if (this.ended === undefined) return
     const { res } = this.request
     const isWhole = res !== null && (res.complete || res.upgrade)
-    this.ended(res?.statusCode, error ?? (isWhole ? undefined : hangUp()))
+    this.ended(res?.statusCode, error ?? (isWhole ? undefined : (this.failure ?? hangUp())))
   }
 
   /** For where the stage may have changed since it was last looked at. */

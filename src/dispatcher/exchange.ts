@@ -180,8 +180,10 @@ export class Exchange extends Waiter {
     const { reused, link } = this.connection as Connection
     if (reused) link.endRequest()
     // An interim response says nothing of the connection.
-    if (statusCode >= 200) this.noteHeaders(rawHeaders)
-    this.status = statusCode
+    if (statusCode >= 200) {
+      this.noteHeaders(rawHeaders)
+      this.status = statusCode
+    }
     return this.handler.onHeaders(statusCode, rawHeaders, resume, statusText)
   }
 

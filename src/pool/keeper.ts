@@ -56,7 +56,9 @@ export class Keeper {
     const until = mayStay ? this.lessons?.watch(connection, reason, now) : undefined
     if (until === undefined) this.owner.close(connection, closeReason ?? reason)
     else {
+      const wasActive = connection.state === 'active'
       this.stock.watch(connection)
+      if (wasActive) this.journal.idle(connection, now)
       if (until < connection.wakeAt) this.tools.agenda.schedule(connection, until)
     }
   }
