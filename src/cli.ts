@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { doctorCommand } from './cli/doctor.js'
 import { timelineCommand } from './cli/timeline.js'
 import { watchCommand } from './cli/watch.js'
 
@@ -12,6 +13,7 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 await new Command('keepwise')
   .description('Keepalive-aware connection pooling for Node: see what pools do, and what their settings should be.')
   .version(version)
+  .addCommand(doctorCommand())
   .addCommand(watchCommand())
   .addCommand(timelineCommand())
   .parseAsync()
