@@ -10,6 +10,7 @@
  *                      '----- replay < verdict < evidence < [its connection died]
  */
 import { AsyncResource } from 'node:async_hooks'
+import { errorMonitor } from 'node:events'
 import type { ClientRequest } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { ReplayVerdict } from '../errors.js'
@@ -31,7 +32,6 @@ import {
   type Piece,
   plugIn,
   release,
-  silentFailure,
   takeOff,
   unplug,
 } from './node-request.js'
@@ -104,7 +104,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
   /** The socket is new, and its 'connect' has not been told to its caller yet. */
   private unannounced = false
   private watched: WatchedRequest | undefined = undefined
-  /** What its caller is told of its connection's end; only for those who measure. */
+  /** What node has told its caller; only for those who measure. */
   private failure: Error | undefined = undefined
   /** Tells those who measure; undefined where nobody does. */
   private ended: RequestEnded | undefined = undefined
@@ -128,6 +128,10 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
     const { core } = this.agent
     core.taken()
     this.ended = core.requests.began(this.route.origin.target.origin, this.request.method)
+    if (this.ended !== undefined)
+      this.request.once(errorMonitor, (error: Error) => {
+        this.failure = error
+      })
     this.starting = true
     this.acquire()
     this.starting = false
@@ -220,8 +224,7 @@ export class ClientExchange extends Waiter implements TapUser, RequestWatcher {
       this.plugIn(tap)
       this.noteEnd(connection)
       if (error !== undefined && stage === 'answered') this.explainRest(connection, error)
-      if (this.ended !== undefined) this.failure = error ?? silentFailure(tap.socket)
-      if (tap.pass()) this.settle()
+      if (tap.pass()) this.settle(error)
       this.written?.fail()
     } else if (stage === 'sent') this.diedUnder(connection, tap, word, error)
     else this.diedBefore(connection, tap, word, error)

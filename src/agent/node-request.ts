@@ -7,7 +7,6 @@
  */
 import { ClientRequest, OutgoingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { hangUp } from './hang-up.js'
 
 /** A piece of a request, as OutgoingMessage keeps it until there is a socket. */
 export interface Piece {
@@ -42,17 +41,6 @@ export interface NodeRequest extends ClientRequest {
 export interface NodeSocket extends Duplex {
   _httpMessage?: NodeRequest | null
   parser?: Parser | null
-  _hadError?: boolean
-}
-
-/**
- * What a request has failed with whose socket was closed without an error: a response that is no HTTP, of which node tells the
- * request itself, or the end of the connection.
- */
-export function silentFailure(socket: NodeSocket): Error {
-  return socket._hadError
-    ? Object.assign(new Error('Parse Error'), { name: 'HTTPParserError', code: 'HPE_INVALID_CONSTANT' })
-    : hangUp()
 }
 
 /** The listeners that node:http puts on the socket of a request, by the names of their functions. */
