@@ -3,8 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { channelNames } from '../../src/channels.js'
-import { closeReasons } from '../../src/index.js'
+import { type ConnectionSnapshot, closeReasons } from '../../src/index.js'
 import { attributeNames, instruments } from '../../src/telemetry/instruments.js'
+import { describe as describeRecord } from '../../src/timeline/describe.js'
 import { code, Page, root } from './markdown.js'
 
 const page = new Page('docs/close-reasons.md')
@@ -65,6 +66,16 @@ describe('the table of who decides', () => {
     const listed = page.table('Who decides', 'Side').flatMap((row) => row.Reasons?.match(/[a-z-]+/g) ?? [])
     expect(listed.sort()).toEqual([...closeReasons].sort())
   })
+})
+
+it('has the line that is printed with NODE_DEBUG', () => {
+  const row = page.table('Where the word stands', 'Where').find(({ Where }) => Where?.startsWith('debug lines'))
+  const connection = { id: 3, origin: 'https://example.com', requests: 5, idle: 30_000, age: 61_200 }
+  const printed = describeRecord({
+    ...{ time: 0, pool: { id: 1, name: 'default' }, event: 'close', reason: 'idle-timeout' },
+    connection: connection as ConnectionSnapshot,
+  })
+  expect(code(row?.['How it looks there'])).toBe(printed)
 })
 
 it('names the channel, the metric and the attribute that have the word', () => {

@@ -5,17 +5,21 @@ import { expect, it } from 'vitest'
 import { figures } from '../../docs/figures/draw.mjs'
 import { pages, root } from './markdown.js'
 
+/** Drawn from a log by `keepwise timeline`: see timeline.test.ts. */
+const fromLogs = ['timeline.svg']
+
 const directory = join(root, 'docs/figures')
 
 it('has exactly the figures that are drawn', () => {
-  expect(readdirSync(directory).filter((name) => name.endsWith('.svg'))).toEqual(Object.keys(figures))
+  const files = readdirSync(directory).filter((name) => name.endsWith('.svg'))
+  expect(files.sort()).toEqual([...Object.keys(figures), ...fromLogs].sort())
 })
 
 it.each(Object.entries(figures))('%s is as its script draws it', (name, draw) => {
   expect(readFileSync(join(directory, name), 'utf8'), 'run: node docs/figures/draw.mjs').toBe(draw())
 })
 
-it.each(Object.keys(figures))('%s is shown somewhere', (name) => {
+it.each([...Object.keys(figures), ...fromLogs])('%s is shown somewhere', (name) => {
   expect(
     pages()
       .flatMap((page) => page.links())

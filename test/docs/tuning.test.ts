@@ -1,7 +1,7 @@
 /** The tables of docs/tuning.md are those of the code, and what it advises follows its own rule. */
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/clock.js'
-import { livenessPresets } from '../../src/index.js'
+import { type LivenessTriple, livenessPresets } from '../../src/index.js'
 import { keepsAwake, middleboxes, named } from '../../src/liveness/middleboxes.js'
 import type { Native } from '../../src/liveness/native.js'
 import { retransmissionTime, retransmitCap } from '../../src/liveness/retransmission.js'
@@ -49,23 +49,32 @@ describe('the table of what stands in between', () => {
   })
 })
 
+/** With a kernel that can be asked. */
+const ground = { clock: systemClock, native: { native: { version: '0' } as Native } }
+
+/** The rule: Ti below what forgets, the idle time below what closes, nothing to warn of. */
+function followsTheRule(options: PoolOptions): void {
+  const resolved = resolveOptions(options)
+  const { liveness, idleTimeout, warnings } = new Pool(resolved, ground).explain('http://localhost')
+  const { idle } = liveness.asked as LivenessTriple
+  expect(warnings).toEqual([])
+  for (const box of resolved.through.map(named)) {
+    if (box.layer === 4) expect(keepsAwake(box, idle), box.name).toBe(true)
+    else expect(idleTimeout.value, box.name).toBeLessThan(box.timeout)
+  }
+}
+
 describe('the table of environments', () => {
   const rows = page.table('Where you are', 'Where')
-  const ground = { clock: systemClock, native: { native: { version: '0' } as Native } }
 
   it.each(rows.map((row) => [row.Where, row] as const))('has what its options come to: %s', (_where, row: Row) => {
     const options = parsed(code(row.Options)) as PoolOptions
     const resolved = resolveOptions(options)
-    const { liveness, idleTimeout, warnings } = new Pool(resolved, ground).explain('http://localhost')
+    const { liveness, idleTimeout } = new Pool(resolved, ground).explain('http://localhost')
     expect(liveness.asked).toMatchObject({ idle: seconds(row.Ti) })
     expect(liveness.deadAfter).toBe(seconds(row['Dead after']))
     expect(`${idleTimeout.value} ms`).toBe(row['Idles for'])
-    expect(warnings).toEqual([])
-    // The rule: Ti below what forgets, the idle time below what closes.
-    for (const box of resolved.through.map(named)) {
-      if (box.layer === 4) expect(keepsAwake(box, seconds(row.Ti))).toBe(true)
-      else expect(idleTimeout.value).toBeLessThan(box.timeout)
-    }
+    followsTheRule(options)
   })
 
   it('has every preset that is not the default, and names of both layers', () => {
@@ -84,6 +93,29 @@ describe('the table of environments', () => {
     expect(text).toContain(`**Azure** forgets after ${middleboxes['azure-lb'].timeout / 1000} s`)
     expect(text).toContain(`on IPVS for ${middleboxes.ipvs.timeout / 60_000} minutes`)
     expect(middleboxes['kube-proxy'].timeout).toBe(24 * 60 * 60 * 1000)
+  })
+})
+
+describe('the recipes', () => {
+  const text = page.section('Recipes')
+  const recipes = [...text.matchAll(/createPool\((\{.*\})\)/g)].map(
+    ([, options]) => parsed(options as string) as PoolOptions,
+  )
+
+  it('are one for each environment, and where to look without one', () => {
+    expect(recipes).toHaveLength((text.match(/^### /gm)?.length ?? 0) - 1)
+    expect(recipes.length).toBeGreaterThan(6)
+  })
+
+  it.each(recipes)('follow the rule: %o', (options) => followsTheRule(options))
+
+  it('have the timeouts of the code', () => {
+    expect(text).toContain(`closes after ${middleboxes['aws-alb'].timeout / 1000} s of idleness`)
+    expect(text).toContain(`was silent for ${middleboxes['aws-nlb'].timeout / 1000} s`)
+    expect(text).toContain(`Probes after ${livenessPresets.cloud.idle / 1000} s`)
+    expect(text).toContain(`after ${livenessPresets.mobile.idle / 1000} s, just below`)
+    expect(text).toContain(`${middleboxes.nginx.timeout / 1000} s (\`keepalive_timeout\`)`)
+    expect(middleboxes.envoy.timeout).toBe(60 * 60 * 1000) // "for an hour"
   })
 })
 
