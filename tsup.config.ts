@@ -43,6 +43,8 @@ export default defineConfig([
     entry: { cli: 'src/cli.ts' },
     format: 'esm',
     noExternal: ['commander', /^d3-/, 'internmap'],
-    banner: { js: "import { createRequire as requireOfNode } from 'node:module'\nconst require = requireOfNode(import.meta.url)" },
+    banner: {
+      js: "import { createRequire as requireOfNode } from 'node:module'\nconst require = requireOfNode(import.meta.url)",
+    },
   },
 ])

@@ -31,12 +31,19 @@ export interface BatchObservableResult {
 
 export type BatchObservableCallback = (result: BatchObservableResult) => void
 
+/** What is needed of an OpenTelemetry `Meter`: that of `@opentelemetry/api` fits. */
 export interface Meter {
+  /** For what is recorded as it happens. */
   createHistogram(name: string, options?: InstrumentOptions): Histogram
+  /** For what only grows. */
   createObservableCounter(name: string, options?: InstrumentOptions): Observable
+  /** For what grows and shrinks, and may be summed. */
   createObservableUpDownCounter(name: string, options?: InstrumentOptions): Observable
+  /** For what may not be summed. */
   createObservableGauge(name: string, options?: InstrumentOptions): Observable
+  /** Has a function called that tells all observables when somebody collects. */
   addBatchObservableCallback(callback: BatchObservableCallback, observables: never[]): void
+  /** Takes it off. */
   removeBatchObservableCallback(callback: BatchObservableCallback, observables: never[]): void
 }
 

@@ -18,7 +18,7 @@ export function tryCommand(checks, project) {
   for (const command of ['doctor', 'watch', 'timeline']) checks.check(help.includes(command), `has ${command}`, help)
   const log = readFileSync(join(ROOT, 'docs/figures/timeline.ndjson'), 'utf8')
   const drawn = keepwise(['timeline', '-', '-o', '-'], log)
-  checks.check(drawn.status === 0 && /^<svg [^]*<\/svg>\s*$/.test(drawn.stdout), 'draws a timeline', drawn.stderr)
+  checks.check(drawn.status === 0 && /^<svg .*<\/svg>\s*$/s.test(drawn.stdout), 'draws a timeline', drawn.stderr)
   const wrong = keepwise(['doctor', 'ftp://example.com'])
   checks.equal(wrong.status, 2, 'says 2 for what is no http URL')
   checks.check(wrong.stderr.includes('ftp://example.com'), 'and says what it was given', wrong.stderr)

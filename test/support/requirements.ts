@@ -18,6 +18,7 @@ const REQUIREMENTS = {
   haproxy: command('haproxy', 'apt-get install haproxy'),
   openssl: command('openssl', 'apt-get install openssl'),
   curl: command('curl', 'apt-get install curl'),
+  chromium: command('chromium', 'apt-get install chromium'),
   iptables: command('iptables', 'apt-get install iptables'),
   ip: command('ip', 'apt-get install iproute2'),
   strace: {
