@@ -100,9 +100,10 @@ export class Events<Map extends { [Name in keyof Map]: (payload: never) => void 
   }
 
   emit<Name extends Names<Map>>(event: Name, payload: Payload<Map, Name>): void {
+    // First those who only look on: a listener may act at once, and what follows of that is to be told afterwards.
+    if (this.#outlet?.heard(event)) this.#outlet.publish(event, payload)
     // One by one: the emitter itself stops at the first listener that throws.
     for (const listener of this.#emitter.listeners(event)) guard(event, () => listener(payload))
-    if (this.#outlet?.heard(event)) this.#outlet.publish(event, payload)
   }
 
   on<Name extends Names<Map>>(event: Name, listener: Map[Name]): void {
