@@ -26,9 +26,10 @@ export class RequestWatch {
 
   began(origin: string, method: string): RequestEnded | undefined {
     if (this.#watchers.size === 0) return undefined
-    const ends = [...this.#watchers].map((watcher) => watcher.began(origin, method))
+    const [first, ...others] = [...this.#watchers].map((watcher) => watcher.began(origin, method))
+    if (others.length === 0) return first
     return (status, error) => {
-      for (const ended of ends) ended(status, error)
+      for (const ended of [first, ...others]) ended?.(status, error)
     }
   }
 }
