@@ -103,7 +103,7 @@ function ending(end: LaneEnd, frame: Frame, middle: number): Shape[] {
     shape(
       'text',
       { class: `kw-end kw-small kw-over${isBroken ? ' kw-bad' : ''}`, x: rounded(x + 8), y: middle + 4 },
-      code !== undefined && room >= 6 ? `${end.reason} ${shortened(code, room)}` : end.reason,
+      code === undefined ? end.reason : `${end.reason} ${shortened(code, room)}`,
     ),
   ]
 }
