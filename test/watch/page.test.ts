@@ -137,6 +137,9 @@ describeWith('chromium', 'the watch page', () => {
       expect(await pause.getAttribute('aria-pressed')).toBe('true')
       const before = await picture()
       await new Promise((resolve) => setTimeout(resolve, 600))
+      await page.getByRole('button', { name: '10 min' }).click()
+      expect(await picture()).not.toBe(before)
+      await page.getByRole('button', { name: '60 s' }).click()
       expect(await picture()).toBe(before)
       await pause.click()
       await expect.poll(picture).not.toBe(before)
@@ -196,13 +199,14 @@ describeWith('chromium', 'the watch page', () => {
 
     it('misses nothing that happens between the stream and the state, and takes nothing twice', async () => {
       const now = Date.now()
-      scripted.records = [wait(now - 2_000, 1)]
-      // Two wait: one before the state is told, and once more in the stream; and one who is in the stream alone.
-      scripted.whenAsked = () => scripted.tell(wait(now - 1_500, 2), wait(now - 1_000, 3), { ...idle(now, 1) })
+      const left = { time: now - 500, pool: { id: 1, name: 'default' }, event: 'left', origin } as const
+      scripted.records = [wait(now - 2_000, 3)]
+      scripted.whenAsked = () => scripted.tell(wait(now - 1_500, 4), left)
+      scripted.whenAnswered = () => scripted.tell(idle(now, 1))
       await begin()
-      scripted.whenAsked = () => {}
+      scripted.whenAsked = scripted.whenAnswered = () => {}
       await shows(() => watched.page.locator('text:has-text("waiting 3")').count(), 1)
-      scripted.tell({ time: Date.now(), pool: { id: 1, name: 'default' }, event: 'left', origin })
+      scripted.tell({ ...left, time: Date.now() })
       await shows(() => watched.page.locator('text:has-text("waiting 2")').count(), 1)
       await shows(lanes, ['#1 :40001 → 127.0.0.1:8080'])
     })
@@ -213,6 +217,8 @@ describeWith('chromium', 'the watch page', () => {
       const picture = (): Promise<string> => watched.page.locator('section .picture').innerHTML()
       const before = await picture()
       await new Promise((resolve) => setTimeout(resolve, 300))
+      await watched.page.getByRole('button', { name: '10 s' }).click()
+      await watched.page.getByRole('button', { name: '60 s' }).click()
       expect(await picture()).toBe(before)
 
       scripted.records = []

@@ -12,8 +12,10 @@ export class ScriptedProcess {
   records: TimelineRecord[] = []
   open: TimelineRecord[] = []
   startedAt = 1
-  /** Called while the state is asked for in full, before it is answered. */
+  /** Called when the state is asked for in full: what is told then is in the stream and in the state. */
   whenAsked = (): void => {}
+  /** Called when the answer stands, and is not sent yet: what is told then is in the stream alone. */
+  whenAnswered = (): void => {}
   readonly #streams = new Set<ServerResponse>()
   readonly #server = http.createServer(({ url = '' }, response) => this.#answer(url, response))
   #port = 0
@@ -55,10 +57,11 @@ export class ScriptedProcess {
       this.#streams.add(response)
       response.on('close', () => this.#streams.delete(response))
     } else if (path === '/state') {
+      if (query === undefined) this.whenAsked()
       const last = this.records.length
       const after = Number(new URLSearchParams(query).get('after') ?? 0)
       const records = this.records.slice(after)
-      if (query === undefined) this.whenAsked()
+      if (query === undefined) this.whenAnswered()
       const state: WatchState = {
         ...{ time: Date.now(), process: { pid: 42, title: 'scripted', startedAt: this.startedAt }, pools: [] },
         ...{ last, records, open: this.open },
