@@ -81,7 +81,8 @@ async function untilLearned({ load, url }: Scene, timeout: number, patience: num
   throw new Error(`${timeout} ms not learned in ${patience} ms, but ${JSON.stringify(await load.events('learn'))}`)
 }
 
-describe('learning from a server that closes unannounced', () => {
+// Each has a wire of its own, and mostly waits: all of them go side by side.
+describe.concurrent('learning from a server that closes unannounced', () => {
   itWith(
     WIRE,
     'after 1 s: fewer than 1 of 1000 requests aimed at that needs a replay; it is followed to 0.6 s in about 5 s',
@@ -117,7 +118,6 @@ describe('learning from a server that closes unannounced', () => {
   )
 })
 
-// Each has a wire of its own, and mostly waits.
 describe.concurrent('what a server teaches that closes unannounced', () => {
   itWith(
     WIRE,
