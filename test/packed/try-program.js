@@ -50,7 +50,7 @@ export async function tryProgram(checks, project, major, program) {
     'keepwise/server counts down, says close with the last response, and closes',
   )
   checks.equal(found.refusesNoServer, 'ERR_KEEPWISE_OPTION', 'keepwise/server refuses what is no server')
-  checks.equal(found.watched, { status: 200, hasProgram: true, pools: [1, 2, 3] }, 'keepwise/watch shows its pools')
+  checks.equal(found.watched, { status: 200, hasProgram: true, hasPools: true }, 'keepwise/watch shows its pools')
   const missing = program.endsWith('.cjs') ? 'MODULE_NOT_FOUND' : 'ERR_MODULE_NOT_FOUND'
   checks.equal(
     found.metrics,

@@ -40,7 +40,7 @@ exports.exercise = async (keepwise, { keepAlive, OptionError }, { watch }, loadP
     .catch((error) => error instanceof OptionError && error.code)
   found.errorClass = PeerDeadError.name
 
-  found.watched = await look(watch)
+  found.watched = await look(watch, [pool, dropIn.pool])
   found.metrics = await measure(createPool, loadPrometheus)
 
   const closed = createPool()
@@ -54,14 +54,19 @@ exports.exercise = async (keepwise, { keepAlive, OptionError }, { watch }, loadP
   console.log(JSON.stringify(found))
 }
 
-/** The watch page, and what it is told of the pools. Both pools of this program are open. */
-async function look(watch) {
+/** The watch page, and whether it is told of these pools. */
+async function look(watch, pools) {
   const view = await watch()
   const page = await fetch(view.url)
   const state = await fetch(new URL('state', view.url)).then((response) => response.json())
   await view.close()
   const html = await page.text()
-  return { status: page.status, hasProgram: html.length > 10_000, pools: state.pools.map(({ pool }) => pool.id) }
+  const listed = state.pools.map(({ pool }) => pool.id)
+  return {
+    status: page.status,
+    hasProgram: html.length > 10_000,
+    hasPools: pools.every(({ id }) => listed.includes(id)),
+  }
 }
 
 /** The requests of one pool, as prom-client has counted them; or why there is no prom-client. */
