@@ -2,6 +2,7 @@
  * A pool in one line, for logs and the console.
  */
 import { type CloseReason, closeReasons } from '../reasons.js'
+import { many } from '../timeline/format.js'
 import type { PoolStats } from './stats.js'
 
 /** `Pool(api): 3 active, 5 idle, 0 dialing, 0 waiting; 120 requests, 93 % reused, 1 replayed; 8 opened; …` */
@@ -9,7 +10,7 @@ export function lineOf(name: string, stats: PoolStats, end: 'open' | 'closing' |
   const { active, idle, suspect, dialing, waiting, requests, reused, replayed, opened, dialFailures, closed } = stats
   const now = [`${active} active`, `${idle} idle${suspect > 0 ? ` (${suspect} suspect)` : ''}`]
   now.push(`${dialing} dialing`, `${waiting} waiting`)
-  const done = [`${requests} requests`]
+  const done = [many(requests, 'request')]
   if (requests > 0) done.push(`${Math.round((100 * reused) / requests)} % reused`)
   if (replayed > 0) done.push(`${replayed} replayed`)
   const connections = [`${opened} opened`]
