@@ -19,7 +19,7 @@ it.each(Object.entries(figures))('%s is as its script draws it', (name, draw) =>
   expect(readFileSync(join(directory, name), 'utf8'), 'run: node docs/figures/draw.mjs').toBe(draw())
 })
 
-it.each([...Object.keys(figures), ...fromLogs])('%s is shown somewhere', (name) => {
+it.each([...Object.keys(figures), ...fromLogs, 'watch.png'])('%s is shown somewhere', (name) => {
   expect(
     pages()
       .flatMap((page) => page.links())
