@@ -3,9 +3,12 @@ import { bundlePage } from './src/watch/page/bundle.mjs'
 
 /**
  * Where what happens on a wire, in a kernel or in a server of its own kind is timed: one file after the other. (What is dead is
- * waited for, for seconds: that may as well be beside others.)
+ * waited for, for seconds: that may as well be beside others.) A browser needs a machine for itself.
  */
-const measured = ['liveness', 'replay', 'servers', 'support', 'wire'].map((folder) => `test/${folder}/**/*.test.ts`)
+const measured = [
+  ...['liveness', 'replay', 'servers', 'support', 'wire'].map((folder) => `test/${folder}/**/*.test.ts`),
+  'test/watch/page.test.ts',
+]
 
 export default defineConfig({
   define: { KEEPWISE_PAGE: JSON.stringify(bundlePage()) },

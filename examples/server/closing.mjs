@@ -32,7 +32,7 @@ const clients = Array.from({ length: 20 }, async () => {
 })
 
 await sleep(300)
-const closing = first.keeper.close({ accept: 300, grace: 200 })
+const closing = first.keeper.close({ accept: 300, grace: 2_000 })
 await sleep(100) // until the load balancer knows
 url = second.url
 const left = await closing

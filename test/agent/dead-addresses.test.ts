@@ -49,7 +49,7 @@ describe.each(Object.entries(kinds))('a silent address, with %s', (_, make) => {
   itWith(needs, 'fails the request that waits for it alone, and the next one goes elsewhere', async () => {
     const port = await twoAddresses()
     const tried = triedAddresses()
-    const agents = make(oneByOne, 150)
+    const agents = make(oneByOne, 500)
     await expect(complete(agents, `http://multi.test:${port}`)).rejects.toMatchObject({ code: 'ETIMEDOUT' })
     for (let n = 0; n < 2; n++) expect((await complete(agents, `http://multi.test:${port}`)).body).toBe(ALIVE)
     expect(tried).toEqual([SILENT, ALIVE, ALIVE])

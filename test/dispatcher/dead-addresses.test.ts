@@ -23,7 +23,7 @@ async function twoAddresses(tls = false): Promise<{ silent: SilentAddress; port:
 }
 
 const eyeballs = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 250 }
-const oneByOne = { autoSelectFamily: false, timeout: 150 }
+const oneByOne = { autoSelectFamily: false, timeout: 500 }
 
 /** A pool that opens a connection for every request. */
 function forgetfulPool(connect: PoolOptions['connect']): ReturnType<typeof testPool> {
