@@ -104,7 +104,8 @@ export class Timeline {
   #dials({ time, pool, origin, dial }: RecordOf<'dial' | 'dial-failed'>): Lane {
     const key = keyOf(pool, dial)
     let lane = this.#byDial.get(key)
-    if (lane !== undefined && (lane.end !== undefined || time > lane.start + TOLERANCE)) lane = lose(lane)
+    // Later than all that is known of it: the same number of another process. Earlier: a record that comes late.
+    if (lane !== undefined && time > (lane.end?.at ?? lane.start + TOLERANCE)) lane = lose(lane)
     if (lane === undefined) this.#byDial.set(key, (lane = this.#add(pool, origin, dial)))
     if (lane.changes === 0 || time < lane.start) lane.change(time, 'dialling')
     return lane
